@@ -1,0 +1,256 @@
+//! The words: what an event is, where it came from, whom it is about. Knows no wire format, no store and no time source.
+
+use std::borrow::Cow;
+use std::fmt;
+
+/// An event's place in the log: dense, never reused, the first event has 0.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Sequence(pub u64);
+
+/// Milliseconds since 1970-01-01T00:00:00Z.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Default)]
+pub struct Timestamp(pub i64);
+
+impl Timestamp {
+    /// The range that is accepted and can be printed: years 1 to 9998, so that a skew correction cannot leave it.
+    pub const MIN: Timestamp = Timestamp(-62_135_596_800_000);
+    pub const MAX: Timestamp = Timestamp(253_370_764_800_000);
+
+    /// Reads an ISO 8601 / RFC 3339 instant (`2026-11-23T12:58:19.353Z`, any offset, up to nine digits of a second; a date
+    /// and time without an offset is taken as UTC, as Segment does). `None` if it is not one.
+    pub fn parse_iso(text: &str) -> Option<Timestamp> {
+        let ms = match text.parse::<jiff::Timestamp>() {
+            Ok(at) => at.as_millisecond(),
+            Err(_) => {
+                let civil = text.parse::<jiff::civil::DateTime>().ok()?;
+                jiff::tz::TimeZone::UTC.to_timestamp(civil).ok()?.as_millisecond()
+            }
+        };
+        Timestamp::in_range(ms)
+    }
+
+    /// A number of milliseconds, or `None` outside the accepted range.
+    pub fn in_range(ms: i64) -> Option<Timestamp> {
+        (Self::MIN.0..=Self::MAX.0).contains(&ms).then_some(Timestamp(ms))
+    }
+
+    /// Whole hours since the epoch: the bucket of a volume.
+    pub fn hour(self) -> i64 {
+        self.0.div_euclid(3_600_000)
+    }
+
+    /// Whole UTC days since the epoch.
+    pub fn day(self) -> i64 {
+        self.0.div_euclid(86_400_000)
+    }
+}
+
+/// ISO 8601 with milliseconds and `Z`.
+impl fmt::Display for Timestamp {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match jiff::Timestamp::from_millisecond(self.0) {
+            Ok(at) => write!(f, "{at:.3}"),
+            Err(_) => write!(f, "{}ms", self.0),
+        }
+    }
+}
+
+macro_rules! coded {
+    ($(#[$meta:meta])* $name:ident { $($(#[$vmeta:meta])* $variant:ident = $code:literal => $text:literal,)* }) => {
+        $(#[$meta])*
+        #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+        #[repr(u8)]
+        pub enum $name { $($(#[$vmeta])* $variant = $code,)* }
+
+        impl $name {
+            pub const ALL: &'static [$name] = &[$($name::$variant,)*];
+
+            /// The word used in the API, the pages and the docs.
+            pub fn as_str(self) -> &'static str {
+                match self { $($name::$variant => $text,)* }
+            }
+
+            /// The number that is stored; it never changes its meaning.
+            pub fn code(self) -> u8 {
+                self as u8
+            }
+
+            pub fn from_code(code: u8) -> Option<$name> {
+                match code { $($code => Some($name::$variant),)* _ => None }
+            }
+
+            pub fn from_word(word: &str) -> Option<$name> {
+                match word { $($text => Some($name::$variant),)* _ => None }
+            }
+        }
+
+        impl fmt::Display for $name {
+            fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str(self.as_str())
+            }
+        }
+    };
+}
+
+coded! {
+    /// Where an event came from.
+    Source {
+        Segment = 1 => "segment",
+        Rudderstack = 2 => "rudderstack",
+        Statsig = 3 => "statsig",
+        Webhook = 4 => "webhook",
+        Console = 5 => "console",
+    }
+}
+
+coded! {
+    /// What sort of thing happened.
+    Kind {
+        Track = 1 => "track",
+        Page = 2 => "page",
+        Screen = 3 => "screen",
+        Group = 4 => "group",
+        Identify = 5 => "identify",
+        Alias = 6 => "alias",
+        Custom = 7 => "custom",
+        GateExposure = 8 => "gate_exposure",
+        ConfigExposure = 9 => "config_exposure",
+        LayerExposure = 10 => "layer_exposure",
+        ConfigChange = 11 => "config_change",
+    }
+}
+
+impl Kind {
+    pub fn is_exposure(self) -> bool {
+        matches!(self, Kind::GateExposure | Kind::ConfigExposure | Kind::LayerExposure)
+    }
+}
+
+coded! {
+    /// How an arriving event ended. Each event has exactly one; stored ones are counted by the log itself.
+    Outcome {
+        Stored = 1 => "stored",
+        Duplicate = 2 => "duplicate",
+        Filtered = 3 => "filtered",
+        Rejected = 4 => "rejected",
+    }
+}
+
+/// The ID type that every project has: who is signed in.
+pub const USER_ID: &str = "userID";
+/// The ID type that Statsig's client SDKs make by themselves: which device or browser.
+pub const STABLE_ID: &str = "stableID";
+/// The environment of an event that names none. Only production events make results.
+pub const PRODUCTION: &str = "production";
+
+/// A name's number in one of the store's dictionaries (event names, subjects, environments, ID types). Zero means none.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Default)]
+pub struct TermId(pub u32);
+
+impl TermId {
+    pub const NONE: TermId = TermId(0);
+}
+
+/// One unit that an event is about: the ID type's number in the store's dictionary, and the ID itself.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Unit<'a> {
+    pub id_type: TermId,
+    pub id: Cow<'a, str>,
+}
+
+/// What an exposure is about and what the unit got. Equal subjects share one dictionary entry.
+#[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct Subject {
+    /// One of the three exposure kinds.
+    pub kind: Kind,
+    /// The gate, config (experiment or dynamic config) or layer.
+    pub name: String,
+    /// The rule that decided; for an experiment the group's ID.
+    pub rule: String,
+    /// For a gate "true" or "false"; otherwise empty.
+    pub value: String,
+    /// For a layer the experiment that the parameter was allocated to; otherwise empty.
+    pub allocated: String,
+}
+
+impl Subject {
+    /// The dictionary's form: a JSON array of five strings, readable by a person who opens the store.
+    pub fn encode(&self) -> String {
+        serde_json::to_string(&[self.kind.as_str(), &self.name, &self.rule, &self.value, &self.allocated])
+            .expect("strings always serialise")
+    }
+
+    pub fn decode(text: &str) -> Option<Subject> {
+        let [kind, name, rule, value, allocated]: [String; 5] = serde_json::from_str(text).ok()?;
+        Some(Subject { kind: Kind::from_word(&kind)?, name, rule, value, allocated })
+    }
+}
+
+/// One event on its way into the log. Borrows from the request body wherever it can.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Event<'a> {
+    pub source: Source,
+    pub kind: Kind,
+    /// As stored, with the source's prefix: `segment::Order Completed`.
+    pub name: Cow<'a, str>,
+    /// What deduplication goes by, together with `source`. Never empty.
+    pub message_id: Cow<'a, str>,
+    /// When it happened, corrected for the sender's clock.
+    pub time: Timestamp,
+    pub received: Timestamp,
+    pub environment: Cow<'a, str>,
+    pub units: Vec<Unit<'a>>,
+    /// Always finite.
+    pub value: Option<f64>,
+    pub subject: Option<Subject>,
+    /// The event as it came: one JSON object, valid UTF-8, without a secret key in it.
+    pub raw: Cow<'a, str>,
+    /// What the whole batch said for each of its events, as one JSON object with the same field names (for Segment
+    /// `context` and `integrations`; for Statsig `user` and `statsigMetadata`). The event's own fields win.
+    pub shared: Option<Cow<'a, str>>,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn times_are_read_in_every_form_that_sdks_send() {
+        let at = Some(Timestamp(1_795_438_699_353));
+        for text in [
+            "2026-11-23T12:58:19.353Z",
+            "2026-11-23T12:58:19.353+00:00",
+            "2026-11-23T12:58:19.353000+00:00",
+            "2026-11-23T12:58:19.353000000Z",
+            "2026-11-23T13:58:19.353+01:00",
+            "2026-11-23T12:58:19.353",
+            "2026-11-23 12:58:19.353Z",
+        ] {
+            assert_eq!(Timestamp::parse_iso(text), at, "{text}");
+        }
+        for text in ["", "yesterday", "2026-13-01T00:00:00Z", "1795438699353"] {
+            assert_eq!(Timestamp::parse_iso(text), None, "{text}");
+        }
+    }
+
+    #[test]
+    fn a_time_prints_as_it_is_read() {
+        let at = Timestamp(1_795_438_699_353);
+        assert_eq!(at.to_string(), "2026-11-23T12:58:19.353Z");
+        assert_eq!(Timestamp::parse_iso(&at.to_string()), Some(at));
+        assert_eq!(Timestamp::MIN.to_string(), "0001-01-01T00:00:00.000Z");
+    }
+
+    #[test]
+    fn a_subject_survives_its_dictionary_form() {
+        let subject = Subject {
+            kind: Kind::LayerExposure,
+            name: "checkout \"layer\"".into(),
+            rule: "ship_a".into(),
+            value: String::new(),
+            allocated: "shipping\u{1F98A}".into(),
+        };
+        assert_eq!(Subject::decode(&subject.encode()), Some(subject));
+        assert_eq!(Subject::decode("[\"gate_exposure\"]"), None);
+    }
+}

@@ -1,0 +1,34 @@
+//! Weir: one binary that stands in a product's event stream and measures it. This file is the map.
+//!
+//! A room is `name.rs` (its door: what others may use) with its furniture in the private folder `name/`. A room imports
+//! only from the floors below it; `tests/it/house.rs` reads the sources and fails on an arrow that runs up or sideways.
+//!
+//! Invariants that hold everywhere:
+//! - An event is acknowledged only after the commit that holds it is on disk.
+//! - Every event that arrives ends in exactly one count: stored, duplicate, filtered, or rejected with a reason.
+//! - Only `writer` changes the store; only `store` names redb and bincode; only `clock` reads the wall clock.
+//! - `Event` and `Report` know no wire format; wire structs stay in the file that speaks that wire.
+
+// Floor 0: words and arithmetic, no I/O, no async.
+pub mod clock;
+pub mod event;
+pub mod meters;
+pub mod stats;
+// Floor 1: what we were told.
+pub mod catalog;
+// Floor 3: the only room that names redb.
+pub mod store;
+// Floor 4: the one who writes, the one who concludes.
+pub mod results;
+pub mod writer;
+// Floor 5: in.
+pub mod ingest;
+// Floor 6: what people and programs may ask and do.
+pub mod admin;
+// Floor 7: the front door.
+pub mod http;
+// Floor 8: the house itself.
+pub mod config;
+pub mod server;
+// Floor 9: the roof.
+pub mod cli;

@@ -1,0 +1,12 @@
+//! The store: one redb file with the log and everything kept beside it. The only room that names redb and bincode.
+//! Never knows a wire format; nobody but `writer` changes it.
+
+mod batch;
+mod columns;
+mod fingerprint;
+mod row;
+mod terms;
+
+pub use batch::{Batch, RejectedSample, Submission};
+pub use columns::{Columns, Numbers, Tally, UnitColumn};
+pub use terms::{Dictionary, Terms};

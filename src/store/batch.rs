@@ -1,0 +1,173 @@
+//! Events on their way to the writer, already in the form that a tail block stores: one text buffer, fixed-size numbers
+//! beside it. Built on the thread that parsed them, so that the writer only appends. Touches no file.
+
+use super::columns::{Numbers, Tally};
+use super::fingerprint::Keys;
+use super::row::RowText;
+use super::terms::{Dictionary, Terms};
+use crate::event::{Event, Source, TermId, Timestamp};
+use hashbrown::HashMap;
+use std::ops::Range;
+use std::sync::Arc;
+
+/// Text that may not have a number yet: a number of the snapshot that the batch was built against, or an index into the
+/// batch's own list of new texts.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Term {
+    Known(TermId),
+    New(u32),
+}
+
+#[derive(Debug, Clone)]
+pub(super) struct BatchRow {
+    pub fingerprint: u128,
+    pub numbers: Numbers,
+    pub name: Term,
+    pub environment: Term,
+    pub subject: Term,
+    pub units: Range<u32>,
+    pub text: Range<usize>,
+}
+
+/// New texts of one dictionary, each once.
+#[derive(Debug, Default)]
+pub(super) struct NewTerms {
+    pub texts: Vec<String>,
+    by_text: HashMap<String, u32>,
+}
+
+impl NewTerms {
+    fn resolve(&mut self, dictionary: &Dictionary, text: &str) -> Term {
+        if let Some(id) = dictionary.find(text) {
+            return Term::Known(id);
+        }
+        if let Some(&index) = self.by_text.get(text) {
+            return Term::New(index);
+        }
+        let index = u32::try_from(self.texts.len()).expect("a body is far smaller than 2^32 texts");
+        self.texts.push(text.to_owned());
+        self.by_text.insert(text.to_owned(), index);
+        Term::New(index)
+    }
+}
+
+/// Events of one request, ready to be appended.
+pub struct Batch {
+    keys: Keys,
+    terms: Arc<Terms>,
+    pub(super) rows: Vec<BatchRow>,
+    pub(super) units: Vec<(TermId, u64)>,
+    pub(super) text: Vec<u8>,
+    pub(super) new_names: NewTerms,
+    pub(super) new_environments: NewTerms,
+    pub(super) new_subjects: NewTerms,
+}
+
+impl Batch {
+    pub(super) fn new(keys: Keys, terms: Arc<Terms>) -> Batch {
+        Batch {
+            keys,
+            terms,
+            rows: Vec::new(),
+            units: Vec::new(),
+            text: Vec::new(),
+            new_names: NewTerms::default(),
+            new_environments: NewTerms::default(),
+            new_subjects: NewTerms::default(),
+        }
+    }
+
+    /// Makes room for a body of this many bytes.
+    pub fn reserve(&mut self, rows: usize, bytes: usize) {
+        self.rows.reserve(rows);
+        self.text.reserve(bytes + rows * 96);
+    }
+
+    /// The dictionaries that this batch was built against.
+    pub fn terms(&self) -> &Terms {
+        &self.terms
+    }
+
+    pub fn len(&self) -> usize {
+        self.rows.len()
+    }
+
+    pub fn is_empty(&self) -> bool {
+        self.rows.is_empty()
+    }
+
+    /// How much the batch weighs in the writer's queue.
+    pub fn bytes(&self) -> usize {
+        self.text.len() + self.rows.len() * size_of::<BatchRow>()
+    }
+
+    /// Appends one event.
+    pub fn push(&mut self, event: &Event<'_>) {
+        let first_unit = self.units.len() as u32;
+        for unit in &event.units {
+            self.units.push((unit.id_type, self.keys.unit(&unit.id)));
+        }
+        let start = self.text.len();
+        RowText::encode(event, &mut self.text);
+        let subject = match &event.subject {
+            Some(subject) => self.new_subjects.resolve(&self.terms.subjects, &subject.encode()),
+            None => Term::Known(TermId::NONE),
+        };
+        self.rows.push(BatchRow {
+            fingerprint: self.keys.message(event.source, &event.message_id),
+            numbers: Numbers {
+                time: event.time,
+                received: event.received,
+                kind: event.kind,
+                source: event.source,
+                // Filled in by the writer, which alone gives out numbers.
+                name: TermId::NONE,
+                environment: TermId::NONE,
+                subject: TermId::NONE,
+                value: event.value,
+            },
+            name: self.new_names.resolve(&self.terms.names, &event.name),
+            environment: self.new_environments.resolve(&self.terms.environments, &event.environment),
+            subject,
+            units: first_unit..self.units.len() as u32,
+            text: start..self.text.len(),
+        });
+    }
+}
+
+/// One refused event, kept so that a person can look at it. The list is bounded; the tallies count all of them.
+#[derive(Debug, Clone, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
+pub struct RejectedSample {
+    pub received: i64,
+    pub source: String,
+    pub code: String,
+    pub message: String,
+    /// The event or body as it came, cut to `REJECTED_BODY_BYTES`, without a secret key in it.
+    pub body: String,
+}
+
+impl RejectedSample {
+    pub const REJECTED_BODY_BYTES: usize = 4096;
+
+    pub fn new(received: Timestamp, source: Source, code: &str, message: &str, body: &str) -> RejectedSample {
+        let mut end = body.len().min(Self::REJECTED_BODY_BYTES);
+        while !body.is_char_boundary(end) {
+            end -= 1;
+        }
+        RejectedSample {
+            received: received.0,
+            source: source.as_str().to_owned(),
+            code: code.to_owned(),
+            message: message.to_owned(),
+            body: body[..end].to_owned(),
+        }
+    }
+}
+
+/// What one request brings to the writer: committed together or not at all.
+pub struct Submission {
+    pub batch: Batch,
+    /// Events of the same request that are not stored, with how many of each.
+    pub tallies: Vec<(Tally, u64)>,
+    pub samples: Vec<RejectedSample>,
+}
