@@ -324,17 +324,19 @@ impl Writer {
                 Command::Append { submission, reply, _room } if room => {
                     rooms.push(_room);
                     let refused = Refused::of(&submission);
-                    changes.push(Change::Append(submission));
+                    changes.push(Change::Append(Box::new(submission)));
                     waiting.push(Waiting::Reply(reply, refused));
                 }
                 // Nobody may be left to hear it: the client can be gone.
-                Command::Append { reply, .. } => drop(reply.send(Err(Unavailable::NoRoom))),
+                Command::Append { reply, .. } => {
+                    let _ = reply.send(Err(Unavailable::NoRoom));
+                }
                 Command::Documents { documents, note, reply } => {
                     changes.push(Change::Documents(documents));
                     waiting.push(Waiting::Silent);
                     let submission = note.unwrap_or_else(|| Submission::empty(self.appender.new_batch()));
                     let refused = Refused::of(&submission);
-                    changes.push(Change::Append(submission));
+                    changes.push(Change::Append(Box::new(submission)));
                     waiting.push(Waiting::Reply(reply, refused));
                 }
                 Command::Prepared { prepared, taken } if room => {
@@ -359,7 +361,7 @@ impl Writer {
                 self.meters.commits_failed.increment();
                 for waiting in waiting {
                     if let Waiting::Reply(reply, _) = waiting {
-                        drop(reply.send(Err(Unavailable::Poisoned)));
+                        let _ = reply.send(Err(Unavailable::Poisoned));
                     }
                 }
                 return Err(error);
@@ -385,13 +387,16 @@ impl Writer {
                 let all = applied.stored + applied.duplicates + refused.filtered + refused.rejected;
                 self.meters.events_received.add(all);
                 // The client may have hung up meanwhile; its events are stored all the same.
-                drop(reply.send(Ok(Receipt {
+                let _ = reply.send(Ok(Receipt {
                     stored: applied.stored,
                     duplicates: applied.duplicates,
                     next: Sequence(applied.next),
-                })));
+                }));
             }
-            Waiting::Worker(taken) => drop(taken.send(())),
+            Waiting::Worker(taken) => {
+                // A worker that is gone needs no answer.
+                let _ = taken.send(());
+            }
             Waiting::Silent => {}
         }
     }

@@ -46,7 +46,7 @@ pub enum DocumentChange {
 
 /// The only ways in which the store changes.
 pub enum Change {
-    Append(Submission),
+    Append(Box<Submission>),
     Documents(Vec<DocumentChange>),
     Seal(Box<Sealed>),
     /// A piece of a run that is being merged; counts only once `Merge` names the run.
@@ -185,7 +185,7 @@ impl Appender {
         let first = self.next;
         for change in changes {
             match change {
-                Change::Append(submission) => answers.push(self.append(submission, &mut write, &transaction)?),
+                Change::Append(submission) => answers.push(self.append(*submission, &mut write, &transaction)?),
                 other => {
                     answers.push(Applied::default());
                     rest.push(other);

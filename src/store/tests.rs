@@ -41,7 +41,7 @@ impl House {
             batch.push(&event(number));
         }
         let submission = Submission { batch, tallies: Vec::new(), samples: Vec::new() };
-        self.appender.commit(vec![Change::Append(submission)], Timestamp(HOUR)).unwrap()[0]
+        self.appender.commit(vec![Change::Append(Box::new(submission))], Timestamp(HOUR)).unwrap()[0]
     }
 
     /// Does all work that is due, as the writer and its worker would.
@@ -218,7 +218,7 @@ fn refused_events_are_counted_by_reason_and_the_newest_can_be_looked_at() {
             .map(|n| RejectedSample::new(Timestamp(n), Source::Segment, "too_deep", "why", &format!("{round} {n}")))
             .collect();
         let submission = Submission { batch: house.store.new_batch(), tallies: vec![(tally.clone(), 600)], samples };
-        house.appender.commit(vec![Change::Append(submission)], Timestamp(HOUR)).unwrap();
+        house.appender.commit(vec![Change::Append(Box::new(submission))], Timestamp(HOUR)).unwrap();
     }
     let snapshot = house.store.snapshot().unwrap();
     let totals = snapshot.totals().unwrap();
