@@ -12,7 +12,8 @@ pub const ALERT_P: f64 = 0.001;
 pub const MIN_ALERT_DEVIATION: f64 = 0.001;
 
 /// The verdict on the groups' sizes.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, serde::Serialize, serde::Deserialize)]
+#[serde(rename_all = "snake_case")]
 pub enum Balanced {
     Ok,
     Warning,

@@ -8,7 +8,8 @@ use statrs::distribution::{ContinuousCDF, Normal, StudentsT};
 pub const STUDENT_BELOW_DOF: f64 = 100.0;
 
 /// Which distribution the p-value and the interval are from.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
+#[serde(rename_all = "snake_case")]
 pub enum Test {
     Z,
     WelchT,

@@ -4,7 +4,8 @@
 use super::{Defined, Difference, Estimate, Interval, Undefined, finite};
 
 /// How the interval of a ratio of means is found.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, serde::Serialize, serde::Deserialize)]
+#[serde(rename_all = "snake_case")]
 pub enum Method {
     /// Statsig's default: the exact solution for two independent normal means.
     #[default]
