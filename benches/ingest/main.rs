@@ -13,7 +13,7 @@ mod sink;
 use anyhow::Context;
 use clap::Parser;
 use process::Server;
-use report::{BATCH, Crash, Findings, FsyncSample, LOG, SINGLE, SINK, Sample, WEIR};
+use report::{BATCH, CRASH_GOAL_BYTES, Crash, Findings, FsyncSample, LOG, SINGLE, SINK, Sample, WEIR};
 use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::time::Duration;
@@ -76,7 +76,7 @@ fn main() -> anyhow::Result<()> {
     };
     let project = format!(r#"{{"keys":[{{"description":"bench","type":"SERVER","key":"{KEY}"}}]}}"#);
     std::fs::write(bench.project(), project)?;
-    let crash_size = args.crash_size.unwrap_or(if args.full { 2000 } else { 256 }) * 1_000_000;
+    let crash_size = args.crash_size.unwrap_or(if args.full { CRASH_GOAL_BYTES / 1_000_000 } else { 256 }) * 1_000_000;
     bench.run(args.rounds, &args.only, crash_size)?;
     print!("\n{}", bench.findings.table());
     let path = bench.folder.join("ingest.json");

@@ -61,6 +61,8 @@ pub struct Findings {
     pub skipped: Vec<String>,
 }
 
+/// The file of the goal for opening after a crash.
+pub const CRASH_GOAL_BYTES: u64 = 2_000_000_000;
 pub const SINK: &str = "sink";
 pub const WEIR: &str = "weir";
 pub const LOG: &str = "log";
@@ -74,6 +76,8 @@ struct Goal {
     floor: f64,
     direction: f64,
     unit: &'static str,
+    /// False if the value was taken under easier conditions than the goal names.
+    comparable: bool,
 }
 
 impl Goal {
@@ -84,6 +88,7 @@ impl Goal {
         };
         match self.value {
             None => "not measured",
+            Some(_) if !self.comparable => "smaller than the goal's: use --full",
             Some(value) if reaches(value, self.direction) => "direction reached",
             Some(value) if reaches(value, self.floor) => "floor reached",
             Some(_) => "MISSED",
@@ -120,6 +125,7 @@ impl Findings {
                 floor: 0.18,
                 direction: 0.30,
                 unit: "",
+                comparable: true,
             });
             goals.push(Goal {
                 what: format!("{load}: CPU an event, sealing included"),
@@ -127,6 +133,7 @@ impl Findings {
                 floor: cpu_floor,
                 direction: cpu_direction,
                 unit: "us",
+                comparable: true,
             });
             goals.push(Goal {
                 what: format!("{load}: events/s by the plain fdatasync log's"),
@@ -134,6 +141,7 @@ impl Findings {
                 floor: 0.7,
                 direction: 1.0,
                 unit: "",
+                comparable: true,
             });
         }
         let half = self.half_load.iter().find(|s| s.load == BATCH).map(|s| s.p99_ms);
@@ -143,6 +151,7 @@ impl Findings {
             floor: 10.0,
             direction: 4.0,
             unit: "x",
+            comparable: true,
         });
         goals.push(Goal {
             what: "bytes on disk per byte received, sealed".to_owned(),
@@ -150,6 +159,7 @@ impl Findings {
             floor: 0.5,
             direction: 0.25,
             unit: "",
+            comparable: true,
         });
         let size = self.crash.map_or(0.0, |crash| crash.file_bytes as f64 / 1e9);
         goals.push(Goal {
@@ -158,6 +168,7 @@ impl Findings {
             floor: 1.5,
             direction: 0.05,
             unit: "s",
+            comparable: self.crash.is_none_or(|crash| crash.file_bytes >= CRASH_GOAL_BYTES),
         });
         let mib = |bytes: u64| bytes as f64 / f64::from(1 << 20);
         goals.push(Goal {
@@ -166,6 +177,7 @@ impl Findings {
             floor: 30.0,
             direction: 30.0,
             unit: "MiB",
+            comparable: true,
         });
         let peaks = self.samples.iter().filter(|s| s.subject == WEIR).map(|s| mib(s.peak_memory_bytes));
         goals.push(Goal {
@@ -174,6 +186,7 @@ impl Findings {
             floor: 256.0,
             direction: 256.0,
             unit: "MiB",
+            comparable: true,
         });
         goals
     }

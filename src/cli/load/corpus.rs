@@ -172,6 +172,19 @@ impl Corpus {
                 }
                 Hole::Item => push_hex::<4>(out, moment << 48),
                 Hole::Hex => push_hex::<16>(out, self.random.draw()),
+                Hole::Click => push_hex::<16>(out, mix(moment)),
+                Hole::Ip => {
+                    for (n, byte) in (person as u32).to_be_bytes().into_iter().enumerate() {
+                        if n > 0 {
+                            out.push(b'.');
+                        }
+                        push_decimal(out, byte.into());
+                    }
+                }
+                Hole::Fresh(list) => {
+                    let draw = self.random.draw();
+                    out.extend_from_slice(pick(&self.lists[list], draw));
+                }
                 Hole::Millis => push_decimal(out, at.0.max(0) as u64),
                 Hole::Iso => self.date.push(out, at, b"Z"),
                 Hole::IsoOffset => self.date.push(out, at, b"+00:00"),
@@ -229,19 +242,31 @@ fn escaped(word: &str) -> Vec<u8> {
     quoted.as_bytes()[1..quoted.len() - 1].to_vec()
 }
 
-const DIGITS: &[u8; 16] = b"0123456789abcdef";
-
-/// The upper `N` hexadecimal digits of a word.
+/// The upper `N` hexadecimal digits of a word, at most 16.
 fn push_hex<const N: usize>(out: &mut Vec<u8>, word: u64) {
-    out.extend_from_slice(&hex::<N>(word));
+    out.extend_from_slice(&hex(word)[..N]);
 }
 
-fn hex<const N: usize>(word: u64) -> [u8; N] {
-    std::array::from_fn(|n| DIGITS[(word >> (60 - 4 * n)) as usize & 0xF])
+fn hex(word: u64) -> [u8; 16] {
+    let mut text = [0; 16];
+    text[..8].copy_from_slice(&hex_half((word >> 32) as u32));
+    text[8..].copy_from_slice(&hex_half(word as u32));
+    text
+}
+
+/// Eight digits at once: the half's nibbles are spread over the bytes of a word, and those above 9 moved on to the letters.
+fn hex_half(half: u32) -> [u8; 8] {
+    const ONES: u64 = 0x0101_0101_0101_0101;
+    let mut word = u64::from(half);
+    word = (word | word << 16) & 0x0000_FFFF_0000_FFFF;
+    word = (word | word << 8) & 0x00FF_00FF_00FF_00FF;
+    word = (word | word << 4) & 0x0F0F_0F0F_0F0F_0F0F;
+    let letters = ((word + 6 * ONES) >> 4) & ONES;
+    (word + u64::from(b'0') * ONES + letters * u64::from(b'a' - b'0' - 10)).to_be_bytes()
 }
 
 fn push_uuid(out: &mut Vec<u8>, upper: u64, lower: u64) {
-    let (u, l) = (hex::<16>(upper), hex::<16>(lower));
+    let (u, l) = (hex(upper), hex(lower));
     let mut text = [b'-'; 36];
     text[..8].copy_from_slice(&u[..8]);
     text[9..13].copy_from_slice(&u[8..12]);
@@ -418,6 +443,14 @@ mod tests {
             }
         }
         assert_eq!(seen.len(), 5);
+    }
+
+    #[test]
+    fn words_print_as_hexadecimal() {
+        let mut random = Random::new(9);
+        for word in (0..1000).map(|_| random.draw()).chain([0, u64::MAX, 0x0123_4567_89AB_CDEF]) {
+            assert_eq!(std::str::from_utf8(&hex(word)), Ok(format!("{word:016x}").as_str()));
+        }
     }
 
     #[test]

@@ -30,6 +30,12 @@ pub enum Hole {
     Count,
     /// 0 to 99,999.
     Sequence,
+    /// 16 hexadecimal digits, the same ones throughout an event.
+    Click,
+    /// The person's IPv4 address.
+    Ip,
+    /// A word of this list, drawn for this hole alone.
+    Fresh(usize),
     /// A word of this list, by a draw of the event. Lists of one length are drawn together: a path with its title.
     Drawn(usize),
     /// A word of this list that belongs to the person: always the same browser.
@@ -55,7 +61,8 @@ pub enum TemplateError {
 
 impl Template {
     /// Cuts `text` at `${...}`. A hole `${#...}` is a number: the quotes around it are part of the hole. `lists` maps the name
-    /// of a word list to its index; `${name}` draws from it, `${@name}` takes the person's word.
+    /// of a word list to its index; `${name}` draws one word of it an event, `${~name}` one a hole, and `${@name}` takes the
+    /// person's.
     pub fn parse(text: &str, lists: &BTreeMap<String, usize>) -> Result<Template, TemplateError> {
         let mut parts = Vec::new();
         let mut rest = text;
@@ -77,16 +84,24 @@ impl Template {
                 "event" => Hole::Event,
                 "item" => Hole::Item,
                 "hex" => Hole::Hex,
+                "click" => Hole::Click,
+                "ip" => Hole::Ip,
                 "ms" => Hole::Millis,
                 "iso" => Hole::Iso,
                 "iso+00:00" => Hole::IsoOffset,
                 "#price" => Hole::Price,
                 "#count" => Hole::Count,
                 "#sequence" => Hole::Sequence,
-                list => match list.strip_prefix('@') {
-                    Some(personal) => Hole::Personal(*lists.get(personal).ok_or_else(unknown)?),
-                    None => Hole::Drawn(*lists.get(list).ok_or_else(unknown)?),
-                },
+                list => {
+                    let at = |list: &str| lists.get(list).copied().ok_or_else(unknown);
+                    if let Some(list) = list.strip_prefix('@') {
+                        Hole::Personal(at(list)?)
+                    } else if let Some(list) = list.strip_prefix('~') {
+                        Hole::Fresh(at(list)?)
+                    } else {
+                        Hole::Drawn(at(list)?)
+                    }
+                }
             };
             parts.push((before.as_bytes().to_vec(), hole));
         }
@@ -101,12 +116,17 @@ mod tests {
     #[test]
     fn a_text_is_cut_at_its_holes() {
         let lists = BTreeMap::from([("os".to_owned(), 3)]);
-        let template = Template::parse(r#"{"a":"${#price}","b":"x${@os}","c":"${os}"}"#, &lists).unwrap();
+        let template = Template::parse(r#"{"a":"${#price}","b":"x${@os}","c":"${os} ${~os}"}"#, &lists).unwrap();
         let parts: Vec<(&str, Hole)> =
             template.parts.iter().map(|(text, hole)| (std::str::from_utf8(text).unwrap(), *hole)).collect();
         assert_eq!(
             parts,
-            [(r#"{"a":"#, Hole::Price), (r#","b":"x"#, Hole::Personal(3)), (r#"","c":""#, Hole::Drawn(3)),]
+            [
+                (r#"{"a":"#, Hole::Price),
+                (r#","b":"x"#, Hole::Personal(3)),
+                (r#"","c":""#, Hole::Drawn(3)),
+                (" ", Hole::Fresh(3))
+            ]
         );
         assert_eq!(template.tail, br#""}"#);
     }
