@@ -1,1 +1,3 @@
-//! (not built yet)
+//! The command line: one file a command.
+
+pub mod load;
