@@ -10,8 +10,15 @@ import { chromium } from "playwright-core";
 import { CLIENT_KEY, Weir, assertStored, until } from "../sdk/weir.mjs";
 
 const CHROMIUM = process.env.CHROMIUM_BIN ?? "/usr/bin/chromium";
-const FLAGS =
-  "--no-sandbox --disable-gpu --disable-quic --no-first-run --disable-background-networking --disable-component-update --disable-sync";
+const FLAGS = [
+  "--no-sandbox",
+  "--disable-gpu",
+  "--disable-quic",
+  "--no-first-run",
+  "--disable-background-networking",
+  "--disable-component-update",
+  "--disable-sync",
+];
 const DELIVERY_DEADLINE_MS = 30_000;
 const LONG_AGO = new Date(Date.now() - 3 * 86_400_000).toISOString();
 
@@ -34,7 +41,7 @@ before(async () => {
   });
   site.listen(0, "127.0.0.1");
   await once(site, "listening");
-  browser = await chromium.launch({ executablePath: CHROMIUM, headless: true, args: FLAGS.split(" ") });
+  browser = await chromium.launch({ executablePath: CHROMIUM, headless: true, args: FLAGS });
 });
 
 after(async () => {
@@ -89,6 +96,7 @@ const PROPERTIES = {
   tiny: 1.5e-9,
   yes: true,
   empty: "",
+  nothing: null,
   nested: { list: [1, "two", { three: [null, false] }], deep: { deeper: "ok 漢字" } },
 };
 const off = (integrations) => ({ integrations });
@@ -102,6 +110,7 @@ const CALLS = [
   ["track", "Produit consulté — 製品 🦊", { value: "12.50" }],
   ["track", "Imported", { from: "history" }, { timestamp: LONG_AGO }],
   ["track", "Company", { statsigCustomIDs: ["companyID", "acme", "unheardOf", "x"] }],
+  ["track", "Custom", { statsigCustom: ["plan", "pro"] }],
   ["track", "Staged", { statsigEnvironment: { tier: "staging" } }],
   ["track", "Off By Name", {}, off({ Weir: false })],
   ["track", "Off As Statsig", {}, off({ Statsig: false })],

@@ -53,9 +53,15 @@ const PROPERTIES = {
   yes: true,
   no: false,
   empty: "",
+  nothing: null,
   nested: { list: [1, "two", { three: [null, false] }], deep: { deeper: { deepest: "ok 漢字" } } },
   products: [{ sku: "a-1", price: 9.5 }, { sku: "b-2", price: 10 }],
 };
+
+const COMPANY_IDS = ["companyID", "acme", "unheardOf", "x"];
+const OWN_ID = ["segmentAnonymousId", "own"];
+const CONTEXT = { ip: "203.0.113.7", locale: "en-CA", userAgent: "Suite/1.0", traits: { email: "zoë@example.com" } };
+const DOCS = { url: "https://example.com/docs?q=ä", title: "Docs" };
 
 const CALLS = [
   ["identify", { userId: "u1", anonymousId: "a1", traits: { email: "zoë@example.com", plan: "pro", logins: 5 } }],
@@ -68,9 +74,10 @@ const CALLS = [
   ["track", { userId: "u2", event: "Free", properties: { revenue: 0 } }],
   ["track", { userId: "u3", event: "Imported", timestamp: LONG_AGO, properties: { from: "history" } }],
   ["track", { userId: "u3", event: "Staged", properties: { statsigEnvironment: { tier: "staging" } } }],
-  ["track", { userId: "u4", event: "Company", properties: { statsigCustomIDs: ["companyID", "acme", "unheardOf", "x"] } }],
-  ["track", { userId: "u4", anonymousId: "a4", event: "Own ID", properties: { statsigCustomIDs: ["segmentAnonymousId", "own"] } }],
-  ["track", { userId: "u5", event: "With Context", context: { ip: "203.0.113.7", locale: "en-CA", userAgent: "Suite/1.0" } }],
+  ["track", { userId: "u3", event: "Custom", properties: { statsigCustom: ["plan", "pro", "größe", "XL"] } }],
+  ["track", { userId: "u4", event: "Company", properties: { statsigCustomIDs: COMPANY_IDS } }],
+  ["track", { userId: "u4", anonymousId: "a4", event: "Own ID", properties: { statsigCustomIDs: OWN_ID } }],
+  ["track", { userId: "u5", event: "With Context", context: CONTEXT }],
   ["track", { userId: "u5", event: "Own Message ID", messageId: "suite-message-1" }],
   ["track", { userId: "u5", event: "Off By Name", integrations: { Weir: false } }],
   ["track", { userId: "u5", event: "Off As Statsig", integrations: { Statsig: false } }],
@@ -78,7 +85,7 @@ const CALLS = [
   ["track", { userId: "u5", event: "On Beside All", integrations: { All: false, Weir: true } }],
   ["track", { userId: "u5", event: "Other Off", integrations: { Mixpanel: false } }],
   ["track", { userId: "u5", event: "Debug Ping" }],
-  ["page", { userId: "u1", category: "Docs", name: "Home", properties: { url: "https://example.com/docs?q=ä", title: "Docs" } }],
+  ["page", { userId: "u1", category: "Docs", name: "Home", properties: DOCS }],
   ["page", { anonymousId: "a2", properties: { path: "/" } }],
   ["screen", { userId: "u1", category: "App", name: "Main", properties: { variation: "blue" } }],
   ["screen", { anonymousId: "a2" }],

@@ -26,8 +26,11 @@ PROPERTIES = {
     "negative": -0.25,
     "yes": True,
     "empty": "",
+    "nothing": None,
     "nested": {"list": [1, "two", {"three": [None, False]}], "deep": {"deeper": {"deepest": "ok 漢字"}}},
 }
+
+CONTEXT = {"ip": "203.0.113.7", "locale": "en-CA", "userAgent": "Suite/1.0", "traits": {"email": "zoë@example.com"}}
 
 CALLS = [
     ("identify", dict(user_id="u1", anonymous_id="a1", traits={"email": "zoë@example.com", "plan": "pro", "logins": 5})),
@@ -40,8 +43,9 @@ CALLS = [
     ("track", dict(user_id="u3", event="Imported", timestamp=LONG_AGO, properties={"from": "history"})),
     ("track", dict(user_id="u3", event="Imported Far Away", timestamp=LONG_AGO.astimezone(timezone(timedelta(hours=-7))))),
     ("track", dict(user_id="u3", event="Staged", properties={"statsigEnvironment": {"tier": "staging"}})),
+    ("track", dict(user_id="u3", event="Custom", properties={"statsigCustom": ["plan", "pro", "größe", "XL"]})),
     ("track", dict(user_id="u4", event="Company", properties={"statsigCustomIDs": ["companyID", "acme", "unheardOf", "x"]})),
-    ("track", dict(user_id="u5", event="With Context", context={"ip": "203.0.113.7", "locale": "en-CA", "userAgent": "Suite/1.0"})),
+    ("track", dict(user_id="u5", event="With Context", context=CONTEXT)),
     ("track", dict(user_id="u5", event="Own Message ID", message_id="suite-message-1")),
     ("track", dict(user_id="u5", event="Off By Name", integrations={"Weir": False})),
     ("track", dict(user_id="u5", event="Off As Statsig", integrations={"Statsig": False})),

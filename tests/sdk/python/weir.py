@@ -131,7 +131,7 @@ def comparable(row, event):
         "userID": row.get("userID"),
         "value": row.get("value"),
         "metadata": {k: v if isinstance(given.get(k), str) else json.loads(v) for k, v in row["metadata"].items()},
-        "user": [user.get(name) for name in ("ip", "locale", "userAgent")],
+        "user": [user.get(name) for name in ("ip", "locale", "userAgent", "email", "custom")],
     }
 
 
@@ -150,7 +150,7 @@ def expected(event):
         "userID": event.get("userId"),
         "value": value_of(properties),
         "metadata": fields_of(event),
-        "user": [context.get(name) for name in ("ip", "locale", "userAgent")],
+        "user": [context.get("ip"), context.get("locale"), context.get("userAgent"), email_of(event), custom_of(properties)],
     }
 
 
@@ -185,5 +185,16 @@ def value_of(properties):
 
 
 def fields_of(event):
-    """What becomes metadata."""
-    return event.get("properties") or event.get("traits") or {}
+    """What becomes metadata; null says nothing and is left out."""
+    fields = event.get("properties") or event.get("traits") or {}
+    return {name: value for name, value in fields.items() if value is not None}
+
+
+def email_of(event):
+    own = event.get("traits", {}).get("email") if event["type"] != "group" else None
+    return own or event["context"].get("traits", {}).get("email")
+
+
+def custom_of(properties):
+    pairs = properties.get("statsigCustom", [])
+    return dict(zip(pairs[::2], pairs[1::2])) or None
