@@ -1,3 +1,4 @@
 //! The integration tests: one binary, one module a subject. Each test asserts what a user would notice.
 
 mod front_door;
+mod house;
