@@ -4,9 +4,13 @@
 mod batch;
 mod columns;
 mod fingerprint;
+#[cfg(test)]
+mod probe;
 mod row;
 mod terms;
 
 pub use batch::{Batch, RejectedSample, Submission};
 pub use columns::{Columns, Numbers, Tally, UnitColumn};
+#[cfg(test)]
+pub use probe::Pushed;
 pub use terms::{Dictionary, Terms};
