@@ -78,8 +78,8 @@ impl Terms {
 
     /// The number of an ID type, found without regard to case as Statsig's own join does.
     pub fn id_type(&self, name: &str) -> Option<TermId> {
-        self.id_types.find(name).or_else(|| {
-            self.id_types.iter().find(|(_, text)| text.eq_ignore_ascii_case(name)).map(|(id, _)| id)
-        })
+        self.id_types
+            .find(name)
+            .or_else(|| self.id_types.iter().find(|(_, text)| text.eq_ignore_ascii_case(name)).map(|(id, _)| id))
     }
 }
