@@ -5,4 +5,6 @@ mod client;
 mod deliver;
 #[cfg(test)]
 mod fake_server;
+mod import;
+mod place;
 mod progress;

@@ -54,28 +54,16 @@ impl fmt::Display for Address {
     }
 }
 
-/// Who asks. A key is never printed.
+/// Who asks: a server, client or console key, or the token of a running server. Never printed.
 #[derive(Clone)]
-pub enum Key {
-    /// As Segment's SDKs send a write key: Basic, without a password.
-    Write(String),
-    /// As Statsig's SDKs and the console API send theirs.
-    Header(String),
-}
+pub struct Key(pub String);
 
 impl Key {
+    /// The header that every door takes a key from.
     fn header(&self) -> Result<(HeaderName, HeaderValue), Unreachable> {
-        use base64::Engine;
-        let (name, text) = match self {
-            Key::Write(key) => {
-                let encoded = base64::engine::general_purpose::STANDARD.encode(format!("{key}:"));
-                (header::AUTHORIZATION, format!("Basic {encoded}"))
-            }
-            Key::Header(key) => (HeaderName::from_static("statsig-api-key"), key.clone()),
-        };
-        let mut value = HeaderValue::from_str(&text).map_err(|_| Unreachable::Key)?;
+        let mut value = HeaderValue::from_str(&self.0).map_err(|_| Unreachable::Key)?;
         value.set_sensitive(true);
-        Ok((name, value))
+        Ok((HeaderName::from_static("statsig-api-key"), value))
     }
 }
 
@@ -85,7 +73,7 @@ pub struct Call {
     pub method: Method,
     /// Path and query, percent-encoded.
     pub path: String,
-    pub key: Option<Key>,
+    pub key: Key,
     /// JSON; empty for none.
     pub body: Bytes,
 }
@@ -178,11 +166,8 @@ impl Line {
         if !call.body.is_empty() {
             request = request.header(header::CONTENT_TYPE, "application/json");
         }
-        if let Some(key) = &call.key {
-            let (name, value) = key.header()?;
-            request = request.header(name, value);
-        }
-        request.body(Full::new(call.body.clone())).map_err(|_| Unreachable::Path(call.path.clone()))
+        let (name, value) = call.key.header()?;
+        request.header(name, value).body(Full::new(call.body.clone())).map_err(|_| Unreachable::Path(call.path.clone()))
     }
 
     async fn connect(&self) -> Result<http1::SendRequest<Full<Bytes>>, Unreachable> {
@@ -230,7 +215,7 @@ impl Client {
 
     /// Sends one request over a connection of its own. Any status is an answer.
     pub fn request(&self, method: Method, path: &str, body: impl Into<Bytes>) -> Result<Answer, Unreachable> {
-        let call = Call { method, path: path.to_owned(), key: Some(self.key.clone()), body: body.into() };
+        let call = Call { method, path: path.to_owned(), key: self.key.clone(), body: body.into() };
         self.runtime.block_on(Line::to(self.address.clone()).ask(&call))
     }
 }
@@ -281,7 +266,7 @@ mod tests {
     #[test]
     fn a_request_carries_its_key_and_body_and_brings_the_answer_back() {
         let server = FakeServer::start(|_| Reply::json(403, r#"{"success":false}"#));
-        let client = Client::new(server.address(), Key::Header("console-1".into())).unwrap();
+        let client = Client::new(server.address(), Key("console-1".into())).unwrap();
         let answer = client.request(Method::POST, "/console/v1/keys?x=1", "{}").unwrap();
         assert_eq!((answer.status.as_u16(), answer.body.as_ref()), (403, br#"{"success":false}"#.as_slice()));
         let asked = server.requests();
@@ -294,7 +279,7 @@ mod tests {
     #[test]
     fn nobody_there_is_said_with_the_address() {
         let address = FakeServer::start(|_| Reply::json(200, "{}")).stop();
-        let client = Client::new(address.clone(), Key::Header("k".into())).unwrap();
+        let client = Client::new(address.clone(), Key("k".into())).unwrap();
         let error = client.request(Method::GET, "/", "").unwrap_err();
         assert!(error.may_pass());
         let text = error.to_string();
@@ -305,7 +290,7 @@ mod tests {
     #[test]
     fn a_key_that_cannot_be_sent_is_refused_without_showing_it() {
         let server = FakeServer::start(|_| Reply::json(200, "{}"));
-        let client = Client::new(server.address(), Key::Header("se\ncret".into())).unwrap();
+        let client = Client::new(server.address(), Key("se\ncret".into())).unwrap();
         let text = client.request(Method::GET, "/", "").unwrap_err().to_string();
         assert_eq!(text, "the key holds a character that cannot be sent");
     }

@@ -181,7 +181,7 @@ mod tests {
     };
 
     fn parcel(tag: u32) -> Parcel<u32> {
-        let key = Some(Key::Write("secret".into()));
+        let key = Key("secret-1".into());
         Parcel { call: Call { method: Method::POST, path: "/v1/batch".into(), key, body: tag.to_string().into() }, tag }
     }
 
@@ -212,7 +212,7 @@ mod tests {
         let (tags, failure) = everything(&mut courier);
         assert_eq!(tags, (0..30).collect::<Vec<_>>());
         assert!(failure.is_none());
-        assert!(server.requests().iter().all(|asked| asked.header("authorization") == Some("Basic c2VjcmV0Og==")));
+        assert!(server.requests().iter().all(|asked| asked.header("statsig-api-key") == Some("secret-1")));
     }
 
     #[test]
