@@ -3,6 +3,7 @@
 
 mod client;
 mod deliver;
+mod demo;
 #[cfg(test)]
 mod fake_server;
 mod import;

@@ -1,0 +1,4 @@
+mod dice;
+mod project;
+mod shop;
+mod wire;
