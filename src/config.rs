@@ -96,8 +96,8 @@ pub struct Deduplication {
 /// Why there is no configuration. Each names the setting as its flag, and what to do.
 #[derive(Debug, thiserror::Error)]
 pub enum ConfigError {
-    #[error("cannot read the configuration file {path}: {source}")]
-    Unreadable { path: String, source: std::io::Error },
+    #[error("cannot read the configuration file {path}: {problem}")]
+    Unreadable { path: String, problem: std::io::Error },
     #[error("configuration file {path}, at {place}: {problem}")]
     Malformed { path: String, place: String, problem: String },
     #[error("{setting}: {value} is outside the range {low} to {high}")]

@@ -89,8 +89,8 @@ pub struct Answer {
 /// Why there is no answer.
 #[derive(Debug, thiserror::Error)]
 pub enum Unreachable {
-    #[error("cannot reach a server at {address}: {source}; is `weir serve` running there?")]
-    Connect { address: Address, source: std::io::Error },
+    #[error("cannot reach a server at {address}: {problem}; is `weir serve` running there?")]
+    Connect { address: Address, problem: std::io::Error },
     #[error("the server at {address} did not answer within {} s", after.as_secs())]
     Late { address: Address, after: Duration },
     #[error("the connection to {address} broke: {problem}")]
@@ -171,7 +171,7 @@ impl Line {
     }
 
     async fn connect(&self) -> Result<http1::SendRequest<Full<Bytes>>, Unreachable> {
-        let unreachable = |source| Unreachable::Connect { address: self.address.clone(), source };
+        let unreachable = |problem| Unreachable::Connect { address: self.address.clone(), problem };
         let host = self.address.host.trim_start_matches('[').trim_end_matches(']');
         let connecting = TcpStream::connect((host, self.address.port));
         let stream = tokio::time::timeout(CONNECT_DEADLINE, connecting)

@@ -44,7 +44,7 @@ pub struct Delivered<T> {
 /// Why a parcel could not be delivered. What was not confirmed must be sent again.
 #[derive(Debug, thiserror::Error)]
 pub enum Undelivered {
-    #[error("{0}")]
+    #[error(transparent)]
     Unreachable(#[from] Unreachable),
     #[error("the server refused a request to {path} with {status}: {message}")]
     Refused { path: String, status: StatusCode, message: String },

@@ -51,8 +51,8 @@ pub fn running(data: &Path) -> anyhow::Result<Option<Client>> {
     match client.request(hyper::Method::GET, "/health/live", "") {
         Ok(answer) if answer.status.is_success() => Ok(Some(client)),
         Ok(answer) => bail!("{} answers, but not as a Weir server does ({})", client.address(), answer.status),
-        Err(super::client::Unreachable::Connect { source, .. })
-            if source.kind() == std::io::ErrorKind::ConnectionRefused =>
+        Err(super::client::Unreachable::Connect { problem, .. })
+            if problem.kind() == std::io::ErrorKind::ConnectionRefused =>
         {
             Ok(None)
         }

@@ -63,7 +63,7 @@ impl Settings {
     /// Reads a configuration file: one JSON object with the settings' names in camelCase.
     pub fn read(path: &Path) -> Result<Settings, ConfigError> {
         let shown = path.display().to_string();
-        let text = std::fs::read(path).map_err(|source| ConfigError::Unreadable { path: shown.clone(), source })?;
+        let text = std::fs::read(path).map_err(|problem| ConfigError::Unreadable { path: shown.clone(), problem })?;
         let mut reader = serde_json::Deserializer::from_slice(&text);
         let settings = serde_path_to_error::deserialize(&mut reader).map_err(|error| ConfigError::Malformed {
             path: shown.clone(),

@@ -1,1 +1,3 @@
 //! The integration tests: one binary, one module a subject. Each test asserts what a user would notice.
+
+mod command_line;

@@ -3,6 +3,7 @@
 
 use super::dice::Dice;
 use crate::event::Timestamp;
+use crate::results::MetricKind;
 
 const HOUR: f64 = 3_600_000.0;
 const DAY: f64 = 24.0 * HOUR;
@@ -115,11 +116,21 @@ pub struct Shop {
 pub struct Truth {
     /// The experiment or gate.
     pub of: &'static str,
-    /// A metric of the report.
+    /// The event whose metric it is, as stored.
     pub metric: &'static str,
-    pub kind: &'static str,
+    pub kind: MetricKind,
     /// The relative effect on it.
     pub lift: f64,
+}
+
+impl Truth {
+    /// The metric's type for people.
+    pub fn what(&self) -> &'static str {
+        match self.kind {
+            MetricKind::EventCount => "how often",
+            MetricKind::EventUser => "whether",
+        }
+    }
 }
 
 pub const EXPERIMENT: &str = "checkout_button";
@@ -127,12 +138,11 @@ pub const GATE: &str = "new_search";
 
 /// Whether somebody ever orders depends on the button; how often and for how much those order who do, and what anybody looks
 /// at, does not. So orders and orderers gain exactly the lift, and views gain nothing. The new search does nothing.
-pub const TRUTHS: [Truth; 5] = [
-    Truth { of: EXPERIMENT, metric: "segment::Order Completed", kind: "event_user", lift: TRUE_LIFT },
-    Truth { of: EXPERIMENT, metric: "segment::Order Completed", kind: "event_count", lift: TRUE_LIFT },
-    Truth { of: EXPERIMENT, metric: "revenue", kind: "sum", lift: TRUE_LIFT },
-    Truth { of: EXPERIMENT, metric: "segment::Product Viewed", kind: "event_count", lift: 0.0 },
-    Truth { of: GATE, metric: "segment::Product Viewed", kind: "event_count", lift: 0.0 },
+pub const TRUTHS: [Truth; 4] = [
+    Truth { of: EXPERIMENT, metric: "segment::Order Completed", kind: MetricKind::EventUser, lift: TRUE_LIFT },
+    Truth { of: EXPERIMENT, metric: "segment::Order Completed", kind: MetricKind::EventCount, lift: TRUE_LIFT },
+    Truth { of: EXPERIMENT, metric: "segment::Product Viewed", kind: MetricKind::EventCount, lift: 0.0 },
+    Truth { of: GATE, metric: "segment::Product Viewed", kind: MetricKind::EventCount, lift: 0.0 },
 ];
 
 /// Lets the weeks pass.

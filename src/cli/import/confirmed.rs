@@ -77,7 +77,9 @@ impl Confirmed {
     }
 
     fn advance(&mut self) {
-        while let Some(done) = self.begun.pop_front_if(|begun| begun.on_their_way == 0) {
+        while self.begun.front().is_some_and(|begun| begun.on_their_way == 0)
+            && let Some(done) = self.begun.pop_front()
+        {
             self.first += 1;
             self.end = done.end;
             self.lines += done.lines;
