@@ -1,1 +1,243 @@
-//! (not built yet)
+//! The catalog: all that a person has set, except keys, which have a ring of their own. Valid by construction: a
+//! [`Catalog`] and a [`ProjectFile`] exist only without mistakes. Pure: reads no file, no clock, no store.
+
+mod check;
+mod contents;
+mod digest;
+mod document;
+mod experiment;
+mod gate;
+mod id_type;
+mod instant;
+mod integration;
+mod item;
+mod key;
+mod layer;
+mod metric;
+mod mistake;
+mod plan;
+mod project_file;
+mod rule;
+mod secret;
+mod segment;
+mod settings;
+mod shape;
+
+pub use digest::Digest;
+pub use experiment::{
+    ConfidenceInterval, Experiment, ExperimentOverrides, Group, GroupOverride, IdOverride, Link, OverrideType, Status,
+};
+pub use gate::{DynamicConfig, EnvironmentOverride, Gate, GateOverrides, Holdout, Lifetime};
+pub use id_type::IdType;
+pub use instant::Instant;
+pub use integration::{
+    Incoming, Integrations, MapIdentifier, RudderstackIntegration, SegmentIntegration, SegmentOutgoing,
+    WebhookIntegration, WebhookOutgoing,
+};
+pub use item::{Item, ItemKind, ItemRef};
+pub use key::{Key, KeyEntry, KeyPlan, KeyRing, KeyType, MAX_KEY_CHARS, MIN_KEY_CHARS, Role};
+pub use layer::Layer;
+pub use metric::{
+    Criterion, CriterionCondition, CriterionType, CriterionValues, Direction, FunnelCount, FunnelStep, Metric,
+    MetricEvent, MetricEventType, MetricRef, MetricType, RollupTimeWindow,
+};
+pub use mistake::Mistake;
+pub use plan::{ApplyOptions, Change, Kept, Plan, WhyKept};
+pub use project_file::ProjectFile;
+pub use rule::{Condition, ConditionType, Operator, RolloutStep, Rule, Target};
+pub use secret::{HIDDEN, Secret};
+pub use segment::{Segment, SegmentType};
+pub use settings::{DEFAULT_ENVIRONMENTS, Settings, UtcOffset};
+
+use contents::{Contents, Placed};
+use std::collections::{BTreeMap, HashMap};
+
+/// All that a person has set, at one moment. Never changes; a change makes another. The default is what a new project
+/// has: the built-in ID types, three environments, incoming integrations on, outgoing ones off.
+#[derive(Debug, Clone)]
+pub struct Catalog {
+    items: BTreeMap<ItemRef, Item>,
+    id_types: Vec<IdType>,
+    environments: Vec<String>,
+    settings: Settings,
+    integrations: Integrations,
+    segments: Named<Segment>,
+    gates: Named<Gate>,
+    dynamic_configs: Named<DynamicConfig>,
+    layers: Named<Layer>,
+    holdouts: Named<Holdout>,
+    experiments: Named<Experiment>,
+    metrics: Vec<Metric>,
+}
+
+impl Default for Catalog {
+    fn default() -> Catalog {
+        Catalog::build(BTreeMap::new(), Contents::default())
+    }
+}
+
+impl Catalog {
+    /// The catalog of some stored items, or every mistake that they have by themselves and together.
+    pub fn from_items(items: impl IntoIterator<Item = Item>) -> Result<Catalog, Vec<Mistake>> {
+        let (mut contents, mut mistakes, mut kept) = (Contents::default(), Vec::new(), BTreeMap::new());
+        for item in items {
+            let place = item.kind.place(&item.id);
+            let read = contents.add(item.kind, &item.id, &item.document, &place, &mut mistakes);
+            if let Some((id, _)) = read
+                && id != item.id
+            {
+                mistakes.push(Mistake::new(
+                    &place,
+                    format!("has the ID \"{id}\" in its document; must have that of the item"),
+                ));
+            }
+            let item_ref = ItemRef { kind: item.kind, id: item.id.clone() };
+            if kept.insert(item_ref, item).is_some() {
+                mistakes.push(Mistake::new(place, "is there twice"));
+            }
+        }
+        check::all(&contents, &mut mistakes);
+        if mistakes.is_empty() { Ok(Catalog::build(kept, contents)) } else { Err(mistakes) }
+    }
+
+    /// Only from contents without mistakes.
+    fn build(items: BTreeMap<ItemRef, Item>, contents: Contents) -> Catalog {
+        let own = contents.id_types.into_iter().map(|placed| placed.value);
+        Catalog {
+            items,
+            id_types: id_type::built_in().chain(own).collect(),
+            environments: contents.environments.0,
+            settings: contents.settings,
+            integrations: contents.integrations,
+            segments: Named::new(contents.segments, |it| (&it.id, &it.name)),
+            gates: Named::new(contents.gates, |it| (&it.id, &it.name)),
+            dynamic_configs: Named::new(contents.dynamic_configs, |it| (&it.id, &it.name)),
+            layers: Named::new(contents.layers, |it| (&it.id, &it.name)),
+            holdouts: Named::new(contents.holdouts, |it| (&it.id, &it.name)),
+            experiments: Named::new(contents.experiments, |it| (&it.id, &it.name)),
+            metrics: contents.metrics.into_iter().map(|placed| placed.value).collect(),
+        }
+    }
+
+    /// The items as they are stored.
+    pub fn items(&self) -> impl Iterator<Item = &Item> {
+        self.items.values()
+    }
+
+    /// One item as it is stored, by its ID.
+    pub fn item(&self, kind: ItemKind, id: &str) -> Option<&Item> {
+        self.items.get(&ItemRef { kind, id: id.to_string() })
+    }
+
+    /// All ID types: `userID`, `stableID`, then the custom ones.
+    pub fn id_types(&self) -> &[IdType] {
+        &self.id_types
+    }
+
+    /// The name of an ID type as it was defined, found without regard to case, as SDKs do.
+    pub fn id_type(&self, name: &str) -> Option<&str> {
+        self.id_types
+            .iter()
+            .map(|it| &*it.name)
+            .find(|known| *known == name || known.to_lowercase() == name.to_lowercase())
+    }
+
+    /// The environments; `production` is always among them.
+    pub fn environments(&self) -> &[String] {
+        &self.environments
+    }
+
+    pub fn settings(&self) -> &Settings {
+        &self.settings
+    }
+
+    pub fn integrations(&self) -> &Integrations {
+        &self.integrations
+    }
+
+    pub fn segments(&self) -> &[Segment] {
+        &self.segments.list
+    }
+
+    /// By name or ID, like each of the following.
+    pub fn segment(&self, name: &str) -> Option<&Segment> {
+        self.segments.get(name)
+    }
+
+    pub fn gates(&self) -> &[Gate] {
+        &self.gates.list
+    }
+
+    pub fn gate(&self, name: &str) -> Option<&Gate> {
+        self.gates.get(name)
+    }
+
+    pub fn dynamic_configs(&self) -> &[DynamicConfig] {
+        &self.dynamic_configs.list
+    }
+
+    pub fn dynamic_config(&self, name: &str) -> Option<&DynamicConfig> {
+        self.dynamic_configs.get(name)
+    }
+
+    pub fn layers(&self) -> &[Layer] {
+        &self.layers.list
+    }
+
+    pub fn layer(&self, name: &str) -> Option<&Layer> {
+        self.layers.get(name)
+    }
+
+    pub fn holdouts(&self) -> &[Holdout] {
+        &self.holdouts.list
+    }
+
+    pub fn holdout(&self, name: &str) -> Option<&Holdout> {
+        self.holdouts.get(name)
+    }
+
+    pub fn experiments(&self) -> &[Experiment] {
+        &self.experiments.list
+    }
+
+    pub fn experiment(&self, name: &str) -> Option<&Experiment> {
+        self.experiments.get(name)
+    }
+
+    /// The metrics that are defined. Those that every event name has are not among them.
+    pub fn metrics(&self) -> &[Metric] {
+        &self.metrics
+    }
+
+    /// The defined metric of this name and type.
+    pub fn metric(&self, name: &str, kind: MetricType) -> Option<&Metric> {
+        self.metrics.iter().find(|metric| metric.name == name && metric.kind == kind)
+    }
+}
+
+/// Things that are found by their ID and by their name, which the checks keep apart.
+#[derive(Debug, Clone)]
+struct Named<T> {
+    list: Vec<T>,
+    index: HashMap<String, usize>,
+}
+
+impl<T> Named<T> {
+    fn new(placed: Vec<Placed<T>>, names: fn(&T) -> (&String, &String)) -> Named<T> {
+        let list: Vec<T> = placed.into_iter().map(|placed| placed.value).collect();
+        let mut index = HashMap::new();
+        for (position, it) in list.iter().enumerate() {
+            let (id, name) = names(it);
+            index.insert(id.clone(), position);
+            index.insert(name.clone(), position);
+        }
+        Named { list, index }
+    }
+
+    fn get(&self, name: &str) -> Option<&T> {
+        self.index.get(name).map(|position| &self.list[*position])
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -11,8 +11,10 @@ mod door;
 mod fake_server;
 mod import;
 mod keys;
+pub mod load;
 mod place;
 mod progress;
+mod random;
 mod results;
 mod serve;
 
@@ -52,6 +54,8 @@ enum Command {
     Check(check::CheckArgs),
     /// List, make and revoke keys
     Keys(keys::KeysArgs),
+    /// Send generated events to a server and measure how fast they are stored
+    Load(load::Args),
 }
 
 impl Cli {
@@ -63,8 +67,9 @@ impl Cli {
             Command::Import(args) => return import::run(&args),
             Command::Results(args) => results::run(&args)?,
             Command::Apply(args) => apply::run(&args)?,
-            Command::Check(args) => check::run(&args)?,
+            Command::Check(args) => return check::run(&args),
             Command::Keys(args) => keys::run(&args)?,
+            Command::Load(args) => load::command(&args, &mut std::io::stdout().lock())?,
         }
         Ok(true)
     }
@@ -99,8 +104,12 @@ mod tests {
                 if ["help", "version"].contains(&long) {
                     continue;
                 }
-                // The demo must not fall for the settings of a real server.
-                let prefix = if command.get_name() == "demo" { "WEIR_DEMO" } else { "WEIR" };
+                // Neither the demo nor the load generator must fall for the settings of a real server.
+                let prefix = match command.get_name() {
+                    "demo" => "WEIR_DEMO",
+                    "load" => "WEIR_LOAD",
+                    _ => "WEIR",
+                };
                 let variable = format!("{prefix}_{}", long.to_uppercase().replace('-', "_"));
                 assert_eq!(flag.get_env().and_then(|name| name.to_str()), Some(variable.as_str()), "--{long}");
                 assert!(flag.get_help().is_some(), "--{long} of {} says nothing", command.get_name());
@@ -134,6 +143,7 @@ mod tests {
             ("weir keys create --type secret --description d", false),
             ("weir keys revoke key-1 --data d", true),
             ("weir check --data d", true),
+            ("weir load --key k --batch 100 --duration 1s", true),
             ("weir unknown", false),
             ("weir --unknown", false),
         ] {

@@ -1,1 +1,154 @@
-//! (being built)
+//! Every counter, gauge and histogram of the house, each named once, and their Prometheus text. Only counts: never reads
+//! a clock, never decides anything.
+//!
+//! Adding one is a line in the table at the end of this file: a new member of a family, or a new family.
+
+mod instruments;
+
+pub use instruments::{Counter, Family, Gauge, Histogram, Requests};
+
+/// Turns the table into the struct `Meters` and its rendering. A family has one HELP and one TYPE line and one or more
+/// members; a member is a field, with the labels that tell it from its siblings.
+macro_rules! meters {
+    (@type counter) => { Counter };
+    (@type gauge) => { Gauge };
+    (@type histogram) => { Histogram };
+    (@type requests) => { Requests };
+    (@word requests) => { "counter" };
+    (@word $kind:ident) => { stringify!($kind) };
+    (@labels) => { "" };
+    (@labels $labels:literal) => { $labels };
+    ($($kind:ident $family:literal $help:literal { $($field:ident $([$labels:literal])?),+ $(,)? })+) => {
+        /// The house's instruments. Shared by reference count; every field may be used from any thread.
+        #[derive(Debug, Default)]
+        pub struct Meters {
+            $($(
+                #[doc = $help]
+                $(#[doc = concat!(" Labels: `", $labels, "`.")])?
+                pub $field: meters!(@type $kind),
+            )+)+
+        }
+
+        impl Meters {
+            /// All instruments in the Prometheus text format, version 0.0.4.
+            pub fn render(&self) -> String {
+                let mut text = String::with_capacity(8192);
+                $(
+                    instruments::open_family(&mut text, $family, $help, meters!(@word $kind));
+                    $(self.$field.render(&mut text, $family, meters!(@labels $($labels)?));)+
+                )+
+                text
+            }
+        }
+    };
+}
+
+meters! {
+    counter "weir_events_received_total" "Events that arrived, whatever became of them." { events_received }
+    counter "weir_events_total" "Events by what became of them; the outcomes add up to what was received." {
+        events_stored ["outcome=\"stored\""],
+        events_duplicate ["outcome=\"duplicate\""],
+        events_filtered ["outcome=\"filtered\""],
+        events_rejected ["outcome=\"rejected\""],
+    }
+    requests "weir_http_requests_total" "Requests answered, by family of endpoints and class of status." { requests }
+    counter "weir_http_panics_total" "Requests that ended in a panic of ours; each was answered 500." { panics }
+    counter "weir_http_connections_total" "Connections by how they were received." {
+        connections_accepted ["outcome=\"accepted\""],
+        connections_refused ["outcome=\"refused\""],
+        connections_failed ["outcome=\"failed\""],
+    }
+    gauge "weir_http_connections" "Connections that are open now." { connections_open }
+    counter "weir_http_timeouts_total" "Connections closed and bodies refused because a deadline passed." {
+        timeouts_header ["waiting_for=\"header\""],
+        timeouts_body ["waiting_for=\"body\""],
+        timeouts_idle ["waiting_for=\"next_request\""],
+        timeouts_write ["waiting_for=\"reader\""],
+    }
+    counter "weir_http_body_bytes_total" "Bytes of bodies as they came over the wire." { body_bytes }
+    counter "weir_http_inflated_bytes_total" "Bytes that compressed bodies inflated to." { inflated_bytes }
+    gauge "weir_http_body_memory_bytes" "Bytes of request bodies held in memory now." { body_memory }
+    gauge "weir_stream_clients" "Clients that read the live stream now." { stream_clients }
+    gauge "weir_queue_submissions" "Submissions that wait for the writer now." { queue_submissions }
+    gauge "weir_queue_bytes" "Bytes that wait for the writer now." { queue_bytes }
+    counter "weir_commits_total" "Commits by how they ended." {
+        commits_done ["outcome=\"done\""],
+        commits_failed ["outcome=\"failed\""],
+        commits_no_room ["outcome=\"no_room\""],
+    }
+    histogram "weir_commit_seconds" "Time of a commit, the disk's answer included." { commit_seconds }
+    gauge "weir_dedupe_window_seconds" "How far back duplicates are found; less than was asked for when memory is short." {
+        dedupe_window_seconds
+    }
+    gauge "weir_dedupe_keys" "Message fingerprints held in memory." { dedupe_keys }
+    gauge "weir_tail_bytes" "Bytes of tail blocks that are not sealed yet." { tail_bytes }
+    counter "weir_blocks_sealed_total" "Blocks sealed since the start." { blocks_sealed }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::time::Duration;
+
+    #[test]
+    fn a_family_is_announced_once_and_lists_all_its_members() {
+        let meters = Meters::default();
+        meters.events_stored.add(3);
+        meters.events_rejected.increment();
+        let text = meters.render();
+        assert_eq!(text.matches("# TYPE weir_events_total counter\n").count(), 1);
+        assert_eq!(text.matches("# HELP weir_events_total ").count(), 1);
+        assert!(text.contains("weir_events_total{outcome=\"stored\"} 3\n"));
+        assert!(text.contains("weir_events_total{outcome=\"duplicate\"} 0\n"));
+        assert!(text.contains("weir_events_total{outcome=\"rejected\"} 1\n"));
+        assert!(text.contains("# TYPE weir_dedupe_window_seconds gauge\nweir_dedupe_window_seconds 0\n"));
+    }
+
+    #[test]
+    fn requests_are_counted_by_family_and_class() {
+        let meters = Meters::default();
+        meters.requests.count(Family::Segment, 200);
+        meters.requests.count(Family::Segment, 204);
+        meters.requests.count(Family::Segment, 413);
+        let text = meters.render();
+        assert!(text.contains("# TYPE weir_http_requests_total counter\n"));
+        assert!(text.contains("weir_http_requests_total{family=\"segment\",class=\"2xx\"} 2\n"));
+        assert!(text.contains("weir_http_requests_total{family=\"segment\",class=\"4xx\"} 1\n"));
+        assert!(text.contains("weir_http_requests_total{family=\"console\",class=\"5xx\"} 0\n"));
+    }
+
+    #[test]
+    fn a_histogram_cumulates_and_a_bound_belongs_to_its_bucket() {
+        let meters = Meters::default();
+        for us in [500, 501, 20_000_000] {
+            meters.commit_seconds.observe(Duration::from_micros(us));
+        }
+        let text = meters.render();
+        for line in [
+            "# TYPE weir_commit_seconds histogram",
+            "weir_commit_seconds_bucket{le=\"0.0005\"} 1",
+            "weir_commit_seconds_bucket{le=\"0.001\"} 2",
+            "weir_commit_seconds_bucket{le=\"10\"} 2",
+            "weir_commit_seconds_bucket{le=\"+Inf\"} 3",
+            "weir_commit_seconds_sum 20.001001",
+            "weir_commit_seconds_count 3",
+        ] {
+            assert!(text.lines().any(|l| l == line), "{line} is missing in\n{text}");
+        }
+    }
+
+    #[test]
+    fn every_line_of_the_text_is_one_that_prometheus_reads() {
+        let meters = Meters::default();
+        meters.connections_open.raise(2);
+        meters.connections_open.lower(1);
+        let text = meters.render();
+        assert!(text.ends_with('\n'));
+        for line in text.lines().filter(|l| !l.starts_with('#')) {
+            let (name, value) = line.rsplit_once(' ').expect("a sample has a name and a value");
+            assert!(name.starts_with("weir_"), "{line}");
+            assert!(value.parse::<f64>().is_ok(), "{line}");
+        }
+        assert!(text.contains("\nweir_http_connections 1\n"));
+    }
+}

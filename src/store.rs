@@ -1,12 +1,129 @@
 //! The store: one redb file with the log and everything kept beside it. The only room that names redb and bincode.
 //! Never knows a wire format; nobody but `writer` changes it.
+//!
+//! A commit appends one *tail*: the numbers and text of whatever was queued, cheaply. When tails add up to a full block, or the
+//! stream goes quiet, a worker *seals* them: one compressed block with its columns, digest, volumes and fingerprints, which
+//! the writer swaps in. Whatever is derived from rows (volumes, fingerprints) is stored for sealed rows and found again from
+//! the tails when the store opens, so that a commit writes nothing but the tail.
+//!
+//! Invariants: `blocks` and then `tails` cover the log without a gap; a tail's rows below the sealed end are ignored; every
+//! number in a column is in its dictionary.
 
+mod appender;
 mod batch;
+mod block;
+mod check;
 mod columns;
+mod dedupe;
 mod fingerprint;
+mod open;
 mod row;
+mod run;
+mod seal;
+mod snapshot;
+mod tables;
 mod terms;
+#[cfg(test)]
+mod tests;
+mod volumes;
 
+pub use appender::{Appender, Applied, Change, CommitError, DocumentChange};
 pub use batch::{Batch, RejectedSample, Submission};
+pub use block::{Damage, Digest};
+pub use check::CheckReport;
 pub use columns::{Columns, Numbers, Tally, UnitColumn};
+pub use dedupe::DedupeLimits;
+pub use fingerprint::Keys;
+pub use open::OpenError;
+pub use seal::{Job, Prepared};
+pub use snapshot::{EventFilter, HourlyTally, ReadError, Snapshot, StoredEvent, StoredItem};
 pub use terms::{Dictionary, Terms};
+pub use volumes::Volumes;
+
+use crate::event::Sequence;
+use arc_swap::ArcSwap;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+
+/// When a commit also writes redb's allocator state, so that opening after a crash need not walk the whole file.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum QuickRepair {
+    Always,
+    Never,
+}
+
+impl QuickRepair {
+    fn applies(self, _appended: usize) -> bool {
+        self == QuickRepair::Always
+    }
+}
+
+/// How a store is run. Bounds and trades, each explained in ARCHITECTURE.md.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Options {
+    /// redb's page cache, in bytes.
+    pub cache_bytes: usize,
+    /// The size that a sealed block stays just under after compression; a power of two, because redb allocates in those.
+    pub block_bytes: usize,
+    /// zstd's level for sealed blocks.
+    pub compression: i32,
+    /// When nothing arrives for a while, this many tails are worth sealing though they fill no block.
+    pub quiet_tails: usize,
+    /// Refused events that are kept to be looked at.
+    pub rejected_samples: u64,
+    pub dedupe: DedupeLimits,
+    pub quick_repair: QuickRepair,
+}
+
+impl Default for Options {
+    fn default() -> Self {
+        Options {
+            cache_bytes: 32 << 20,
+            block_bytes: 1 << 20,
+            compression: 1,
+            quiet_tails: 32,
+            rejected_samples: 1000,
+            dedupe: DedupeLimits::default(),
+            quick_repair: QuickRepair::Never,
+        }
+    }
+}
+
+struct Shared {
+    db: redb::Database,
+    id: String,
+    keys: Keys,
+    terms: ArcSwap<Terms>,
+    next: AtomicU64,
+}
+
+/// The store's reading side; cheap to clone, usable from any thread.
+#[derive(Clone)]
+pub struct Store {
+    shared: Arc<Shared>,
+}
+
+impl Store {
+    /// Sixteen hexadecimal digits that no other store has; a restored backup gets a new one.
+    pub fn id(&self) -> &str {
+        &self.shared.id
+    }
+
+    pub fn terms(&self) -> Arc<Terms> {
+        self.shared.terms.load_full()
+    }
+
+    /// The log's end as of the last commit.
+    pub fn next_sequence(&self) -> Sequence {
+        Sequence(self.shared.next.load(Ordering::Acquire))
+    }
+
+    /// An empty batch that resolves names against the dictionaries as they are now.
+    pub fn new_batch(&self) -> Batch {
+        Batch::new(self.shared.keys, self.terms())
+    }
+
+    pub fn snapshot(&self) -> Result<Snapshot, ReadError> {
+        Snapshot::take(&self.shared)
+    }
+}

@@ -1,7 +1,23 @@
 //! The one who writes: a bounded channel and the single thread that turns what is queued into commits. Everybody else
 //! hands it commands and waits for its answer; nobody else changes the store.
+//!
+//! There is no linger timer: while one commit waits for the disk the next one gathers in the queue, so the disk itself sets
+//! the pace. A commit that failed poisons the writer: it takes nothing more and the process must end, because what the disk
+//! holds after a failed fsync is unknown.
 
-use crate::event::Sequence;
+mod quiet;
+mod worker;
+
+use crate::clock::Clock;
+use crate::event::{Outcome, Sequence};
+use crate::meters::Meters;
+use crate::store::{Appender, Applied, Change, CommitError, DocumentChange, Job, Prepared, Store, Submission};
+use quiet::Quiet;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU8, Ordering};
+use std::thread::JoinHandle;
+use std::time::{Duration, Instant};
+use tokio::sync::{OwnedSemaphorePermit, Semaphore, oneshot, watch};
 
 /// What became of a submission, told after the commit that holds it is on disk.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -27,4 +43,412 @@ pub enum Unavailable {
     /// A commit failed; the process is about to exit. 503.
     #[error("a write to disk failed; the server must be restarted")]
     Poisoned,
+}
+
+/// The writer's bounds.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Limits {
+    /// Submissions that may wait.
+    pub queue_messages: usize,
+    /// Bytes of submissions that may wait.
+    pub queue_bytes: usize,
+    /// A commit stops gathering at this size, so that its answer does not take too long.
+    pub commit_bytes: usize,
+    /// Free bytes of the disk below which events are refused, so that changes and readers still find room.
+    pub reserve_bytes: u64,
+    /// How long nothing must arrive before small tails are sealed.
+    pub quiet: Duration,
+}
+
+impl Default for Limits {
+    fn default() -> Self {
+        Limits {
+            queue_messages: 4096,
+            queue_bytes: 48 << 20,
+            commit_bytes: 4 << 20,
+            reserve_bytes: 64 << 20,
+            quiet: Duration::from_secs(2),
+        }
+    }
+}
+
+/// Tells the free bytes of the disk that holds the store; `None` where they cannot be told.
+pub type FreeBytes = Box<dyn Fn() -> Option<u64> + Send>;
+
+enum Command {
+    Append { submission: Submission, reply: oneshot::Sender<Answer>, _room: OwnedSemaphorePermit },
+    Documents { documents: Vec<DocumentChange>, note: Option<Submission>, reply: oneshot::Sender<Answer> },
+    Prepared { prepared: Prepared, taken: flume::Sender<()> },
+    JobFailed,
+    Stop,
+}
+
+type Answer = Result<Receipt, Unavailable>;
+
+const RUNNING: u8 = 0;
+const STOPPING: u8 = 1;
+const POISONED: u8 = 2;
+
+/// Room in the queue is counted in pieces of this size, because a semaphore counts in 32 bits.
+const ROOM_UNIT: usize = 1024;
+
+/// Hands commands to the writer. Cheap to clone, usable from any thread and any async runtime.
+#[derive(Clone)]
+pub struct Handle {
+    queue: flume::Sender<Command>,
+    room: Arc<Semaphore>,
+    room_units: usize,
+    state: Arc<AtomicU8>,
+    committed: watch::Receiver<Sequence>,
+    meters: Arc<Meters>,
+}
+
+/// A submission that is queued; resolves when its commit is on disk.
+pub struct Pending(oneshot::Receiver<Answer>, Arc<AtomicU8>);
+
+impl Pending {
+    pub async fn wait(self) -> Answer {
+        // A dropped reply means that the thread is gone before it answered.
+        self.0.await.unwrap_or_else(|_| Err(refusal(&self.1)))
+    }
+}
+
+fn refusal(state: &AtomicU8) -> Unavailable {
+    match state.load(Ordering::Acquire) {
+        POISONED => Unavailable::Poisoned,
+        _ => Unavailable::Stopping,
+    }
+}
+
+impl Handle {
+    /// Waits for room in the queue, for as long as the caller lets it (drop the future to give up), and queues a submission.
+    pub async fn enqueue(&self, submission: Submission) -> Result<Pending, Unavailable> {
+        self.check()?;
+        let bytes = submission.batch.bytes();
+        let units = bytes.div_ceil(ROOM_UNIT).clamp(1, self.room_units) as u32;
+        let room = self.room.clone().acquire_many_owned(units).await.map_err(|_| refusal(&self.state))?;
+        let (reply, pending) = oneshot::channel();
+        self.queue
+            .send_async(Command::Append { submission, reply, _room: room })
+            .await
+            .map_err(|_| refusal(&self.state))?;
+        Ok(Pending(pending, self.state.clone()))
+    }
+
+    /// Changes the catalog, keys or ID types, with the events that tell of it, in one transaction. Blocks until it is on disk.
+    pub fn change(&self, documents: Vec<DocumentChange>, note: Option<Submission>) -> Answer {
+        self.check()?;
+        let (reply, pending) = oneshot::channel();
+        self.queue.send(Command::Documents { documents, note, reply }).map_err(|_| refusal(&self.state))?;
+        pending.blocking_recv().unwrap_or_else(|_| Err(refusal(&self.state)))
+    }
+
+    fn check(&self) -> Result<(), Unavailable> {
+        match self.state.load(Ordering::Acquire) {
+            RUNNING => Ok(()),
+            _ => Err(refusal(&self.state)),
+        }
+    }
+
+    /// Whether the writer takes submissions.
+    pub fn is_running(&self) -> bool {
+        self.state.load(Ordering::Acquire) == RUNNING
+    }
+
+    /// Changes whenever a commit has reached the disk; holds the log's end.
+    pub fn committed(&self) -> watch::Receiver<Sequence> {
+        self.committed.clone()
+    }
+
+    /// Submissions in the queue.
+    pub fn queued(&self) -> usize {
+        self.queue.len()
+    }
+
+    /// Brings the queue's gauges up to date; called when they are read.
+    pub fn measure(&self) {
+        self.meters.queue_submissions.set(self.queue.len() as u64);
+        let used = self.room_units - self.room.available_permits().min(self.room_units);
+        self.meters.queue_bytes.set((used * ROOM_UNIT) as u64);
+    }
+}
+
+/// The writing thread, as its owner sees it.
+pub struct Writing {
+    thread: JoinHandle<Result<(), CommitError>>,
+    worker: JoinHandle<()>,
+    queue: flume::Sender<Command>,
+    state: Arc<AtomicU8>,
+    failed: watch::Receiver<bool>,
+}
+
+impl Writing {
+    /// Resolves when a commit has failed or the thread has died: the process must end.
+    pub async fn failed(&self) {
+        let mut failed = self.failed.clone();
+        // An error means that the thread dropped its end, which it does only when it is over.
+        while !*failed.borrow_and_update() {
+            if failed.changed().await.is_err() {
+                return;
+            }
+        }
+    }
+
+    /// Takes nothing new, commits what is queued, and ends the thread. Blocks.
+    pub fn stop(self) -> Result<(), CommitError> {
+        let _ = self.state.compare_exchange(RUNNING, STOPPING, Ordering::AcqRel, Ordering::Acquire);
+        // The thread may be gone already; then joining tells why.
+        let _ = self.queue.send(Command::Stop);
+        drop(self.queue);
+        let result = self.thread.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic));
+        if self.worker.join().is_err() {
+            tracing::error!("the sealing thread panicked");
+        }
+        result
+    }
+}
+
+/// Starts the writing thread and its worker.
+pub fn start(
+    store: Store,
+    appender: Appender,
+    limits: Limits,
+    clock: Arc<dyn Clock>,
+    meters: Arc<Meters>,
+    free_bytes: FreeBytes,
+) -> std::io::Result<(Handle, Writing)> {
+    let (queue, commands) = flume::bounded(limits.queue_messages);
+    let room_units = limits.queue_bytes.div_ceil(ROOM_UNIT);
+    let state = Arc::new(AtomicU8::new(RUNNING));
+    let (announce, committed) = watch::channel(appender.next());
+    let (fail, failed) = watch::channel(false);
+    let handle = Handle {
+        queue: queue.clone(),
+        room: Arc::new(Semaphore::new(room_units)),
+        room_units,
+        state: state.clone(),
+        committed,
+        meters: meters.clone(),
+    };
+    let (jobs, job_queue) = flume::bounded::<Job>(1);
+    let worker = worker::start(store, job_queue, queue.clone())?;
+    let thread = std::thread::Builder::new().name("weir-writer".into()).spawn({
+        let state = state.clone();
+        move || {
+            let mut writer = Writer { appender, limits, clock, meters, free_bytes, announce, jobs, retry_after: None };
+            let result = std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| writer.run(&commands)));
+            if !matches!(result, Ok(Ok(()))) {
+                state.store(POISONED, Ordering::Release);
+                let _ = fail.send(true);
+            }
+            result.unwrap_or_else(|panic| std::panic::resume_unwind(panic))
+        }
+    })?;
+    Ok((handle, Writing { thread, worker, queue, state, failed }))
+}
+
+/// How long a failed job is left alone before it is tried again.
+const JOB_RETRY: Duration = Duration::from_secs(30);
+
+struct Writer {
+    appender: Appender,
+    limits: Limits,
+    clock: Arc<dyn Clock>,
+    meters: Arc<Meters>,
+    free_bytes: FreeBytes,
+    announce: watch::Sender<Sequence>,
+    jobs: flume::Sender<Job>,
+    retry_after: Option<Instant>,
+}
+
+impl Writer {
+    fn run(&mut self, commands: &flume::Receiver<Command>) -> Result<(), CommitError> {
+        let mut quiet = Quiet::new(self.limits.quiet);
+        self.measure();
+        self.give_work(true);
+        loop {
+            let first = match commands.recv_timeout(quiet.wait()) {
+                Ok(command) => command,
+                Err(flume::RecvTimeoutError::Timeout) => {
+                    if quiet.settle() {
+                        self.appender.settle()?;
+                    }
+                    self.give_work(true);
+                    continue;
+                }
+                Err(flume::RecvTimeoutError::Disconnected) => return self.appender.settle(),
+            };
+            let (gathered, stop) = self.gather(first, commands);
+            quiet.touched();
+            self.commit(gathered)?;
+            if stop {
+                return self.appender.settle();
+            }
+            self.give_work(false);
+        }
+    }
+
+    /// Takes what is queued, up to a commit's size; after a stop, all of it.
+    fn gather(&self, first: Command, commands: &flume::Receiver<Command>) -> (Vec<Command>, bool) {
+        let mut gathered = Vec::new();
+        let mut bytes = 0;
+        let mut stop = false;
+        let mut next = Some(first);
+        while let Some(command) = next {
+            match &command {
+                Command::Append { submission, .. } => bytes += submission.batch.bytes(),
+                Command::Stop => stop = true,
+                _ => {}
+            }
+            gathered.push(command);
+            next = if bytes < self.limits.commit_bytes || stop { commands.try_recv().ok() } else { None };
+        }
+        (gathered, stop)
+    }
+
+    fn commit(&mut self, commands: Vec<Command>) -> Result<(), CommitError> {
+        let bytes: usize = commands
+            .iter()
+            .map(|command| if let Command::Append { submission, .. } = command { submission.batch.bytes() } else { 0 })
+            .sum();
+        let room = self.has_room(bytes as u64);
+        if !room {
+            self.meters.commits_no_room.increment();
+        }
+        let mut changes = Vec::with_capacity(commands.len());
+        let mut waiting = Vec::with_capacity(commands.len());
+        // Held until the commit is over: what is being written still fills the queue.
+        let mut rooms = Vec::with_capacity(commands.len());
+        for command in commands {
+            match command {
+                Command::Append { submission, reply, _room } if room => {
+                    rooms.push(_room);
+                    let refused = Refused::of(&submission);
+                    changes.push(Change::Append(Box::new(submission)));
+                    waiting.push(Waiting::Reply(reply, refused));
+                }
+                // Nobody may be left to hear it: the client can be gone.
+                Command::Append { reply, .. } => {
+                    let _ = reply.send(Err(Unavailable::NoRoom));
+                }
+                Command::Documents { documents, note, reply } => {
+                    changes.push(Change::Documents(documents));
+                    waiting.push(Waiting::Silent);
+                    let submission = note.unwrap_or_else(|| Submission::empty(self.appender.new_batch()));
+                    let refused = Refused::of(&submission);
+                    changes.push(Change::Append(Box::new(submission)));
+                    waiting.push(Waiting::Reply(reply, refused));
+                }
+                Command::Prepared { prepared, taken } if room => {
+                    if matches!(prepared, Prepared::Seal(_)) {
+                        self.meters.blocks_sealed.increment();
+                    }
+                    changes.push(prepared.into());
+                    waiting.push(Waiting::Worker(taken));
+                }
+                // Dropping `taken` tells the worker that its work was not wanted.
+                Command::Prepared { .. } | Command::JobFailed => self.job_failed(),
+                Command::Stop => {}
+            }
+        }
+        if changes.is_empty() {
+            return Ok(());
+        }
+        let started = Instant::now();
+        let answers = match self.appender.commit(changes, self.clock.now()) {
+            Ok(answers) => answers,
+            Err(error) => {
+                self.meters.commits_failed.increment();
+                for waiting in waiting {
+                    if let Waiting::Reply(reply, _) = waiting {
+                        let _ = reply.send(Err(Unavailable::Poisoned));
+                    }
+                }
+                return Err(error);
+            }
+        };
+        self.meters.commit_seconds.observe(started.elapsed());
+        self.meters.commits_done.increment();
+        self.measure();
+        self.announce.send_replace(self.appender.next());
+        for (waiting, applied) in waiting.into_iter().zip(answers) {
+            self.answer(waiting, applied);
+        }
+        Ok(())
+    }
+
+    fn answer(&self, waiting: Waiting, applied: Applied) {
+        match waiting {
+            Waiting::Reply(reply, refused) => {
+                self.meters.events_stored.add(applied.stored);
+                self.meters.events_duplicate.add(applied.duplicates);
+                self.meters.events_filtered.add(refused.filtered);
+                self.meters.events_rejected.add(refused.rejected);
+                let all = applied.stored + applied.duplicates + refused.filtered + refused.rejected;
+                self.meters.events_received.add(all);
+                // The client may have hung up meanwhile; its events are stored all the same.
+                let _ = reply.send(Ok(Receipt {
+                    stored: applied.stored,
+                    duplicates: applied.duplicates,
+                    next: Sequence(applied.next),
+                }));
+            }
+            Waiting::Worker(taken) => {
+                // A worker that is gone needs no answer.
+                let _ = taken.send(());
+            }
+            Waiting::Silent => {}
+        }
+    }
+
+    fn has_room(&self, bytes: u64) -> bool {
+        // A commit writes its tail and a few pages; redb may grow the file by as much again.
+        (self.free_bytes)().is_none_or(|free| free >= self.limits.reserve_bytes + 2 * bytes)
+    }
+
+    fn job_failed(&mut self) {
+        self.appender.job_failed();
+        self.retry_after = Some(Instant::now() + JOB_RETRY);
+    }
+
+    fn give_work(&mut self, quiet: bool) {
+        if self.retry_after.is_some_and(|at| Instant::now() < at) {
+            return;
+        }
+        if let Some(job) = self.appender.next_job(quiet) {
+            // There is one job at a time, so there is room; a worker that died takes none.
+            if self.jobs.try_send(job).is_err() {
+                self.job_failed();
+            }
+        }
+    }
+
+    fn measure(&self) {
+        self.meters.tail_bytes.set(self.appender.unsealed_bytes());
+        self.meters.dedupe_keys.set(self.appender.dedupe_keys());
+        let window = self.appender.dedupe_window_ms(self.clock.now());
+        self.meters.dedupe_window_seconds.set(u64::try_from(window / 1000).unwrap_or(0));
+    }
+}
+
+enum Waiting {
+    Reply(oneshot::Sender<Answer>, Refused),
+    Worker(flume::Sender<()>),
+    Silent,
+}
+
+/// Events of a submission that were never meant to be stored.
+#[derive(Clone, Copy)]
+struct Refused {
+    filtered: u64,
+    rejected: u64,
+}
+
+impl Refused {
+    fn of(submission: &Submission) -> Refused {
+        let sum = |outcome| {
+            submission.tallies.iter().filter(|(tally, _)| tally.outcome == outcome).map(|(_, count)| count).sum()
+        };
+        Refused { filtered: sum(Outcome::Filtered), rejected: sum(Outcome::Rejected) }
+    }
 }

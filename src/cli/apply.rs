@@ -42,7 +42,11 @@ fn told(applied: &Applied, dry_run: bool) -> String {
         }
     }
     for item in &applied.kept {
-        writeln!(text, "kept {item}: it was changed elsewhere since the last apply (--force overwrites it)")
+        writeln!(text, "kept {}: {}", item.item, item.why).expect("writing to a String cannot fail");
+    }
+    for key in &applied.new_keys {
+        let key_text = key.key.as_deref().unwrap_or("-");
+        writeln!(text, "key {}: {key_text} (shown this once)", key.description)
             .expect("writing to a String cannot fail");
     }
     let changed: usize = lists.iter().map(|(_, items)| items.len()).sum();
@@ -55,6 +59,7 @@ fn told(applied: &Applied, dry_run: bool) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::cli::door::{Kept, KeyRow};
 
     #[test]
     fn what_changed_is_told_item_by_item() {
@@ -63,10 +68,18 @@ mod tests {
             updated: vec!["experiment b".into()],
             removed: vec![],
             unchanged: 4,
-            kept: vec!["metric c".into()],
+            kept: vec![Kept { item: "metric c".into(), why: "it was changed elsewhere".into() }],
+            new_keys: vec![KeyRow {
+                id: "key-1".into(),
+                description: "shop".into(),
+                kind: "SERVER".into(),
+                role: None,
+                key: Some("secret-1".into()),
+            }],
         };
         let expected = "created gate a\nupdated experiment b\n\
-            kept metric c: it was changed elsewhere since the last apply (--force overwrites it)\n\
+            kept metric c: it was changed elsewhere\n\
+            key shop: secret-1 (shown this once)\n\
             2 changed, 4 unchanged, 1 kept\n";
         assert_eq!(told(&applied, false), expected);
         assert_eq!(told(&Applied::default(), true), "0 would change, 0 unchanged, 0 kept\n");

@@ -135,7 +135,7 @@ fn show_results(data: &Path, seed: u64) -> anyhow::Result<()> {
     let door = Door::Running(client);
     let mut reports: Vec<Report> = Vec::new();
     for name in [EXPERIMENT, GATE] {
-        let Some(report) = door.report(name, &[])? else { bail!("the server does not know `{name}`") };
+        let Some(report) = door.report(name, None, &[])? else { bail!("the server does not know `{name}`") };
         println!("\n{}", crate::results::render(&report, width()));
         reports.push(report);
     }

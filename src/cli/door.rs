@@ -71,9 +71,18 @@ pub struct Applied {
     pub removed: Vec<String>,
     #[serde(default)]
     pub unchanged: u64,
-    /// Changed elsewhere since the last time, and left so.
     #[serde(default)]
-    pub kept: Vec<String>,
+    pub kept: Vec<Kept>,
+    /// Keys that the file asked for without giving their text; told once.
+    #[serde(default, alias = "newKeys")]
+    pub new_keys: Vec<KeyRow>,
+}
+
+/// What stands otherwise than in the file, and why it was left.
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
+pub struct Kept {
+    pub item: String,
+    pub why: String,
 }
 
 /// A key as lists show it.
@@ -115,17 +124,18 @@ impl Door {
         }
     }
 
-    /// The report of the experiment of this name, else of the gate; `None` if there is neither. `options` are the names and
-    /// values of [`crate::results::Options`], and for a gate `rule`.
-    pub fn report(&self, name: &str, options: &[(&str, String)]) -> anyhow::Result<Option<Report>> {
+    /// The report of the experiment of this name, else of the gate; `None` if there is neither. With a rule only a gate is
+    /// meant. `options` are names and values of [`crate::results::Options`].
+    pub fn report(&self, name: &str, rule: Option<&str>, options: &[(&str, String)]) -> anyhow::Result<Option<Report>> {
         let client = match self {
             Door::Running(client) => client,
-            Door::Own(own) => return own.report(name, options),
+            Door::Own(own) => return own.report(name, rule, options),
         };
-        let query: Vec<String> =
-            options.iter().map(|(name, value)| format!("{name}={}", percent_encoded(value))).collect();
+        let pairs = options.iter().map(|(name, value)| (*name, value.as_str())).chain(rule.map(|rule| ("rule", rule)));
+        let query: Vec<String> = pairs.map(|(name, value)| format!("{name}={}", percent_encoded(value))).collect();
         let query = if query.is_empty() { String::new() } else { format!("?{}", query.join("&")) };
-        for kind in ["experiments", "gates"] {
+        let kinds: &[&str] = if rule.is_some() { &["gates"] } else { &["experiments", "gates"] };
+        for kind in kinds {
             let path = format!("/console/v1/{kind}/{}/results{query}", percent_encoded(name));
             let answer = client.request(Method::GET, &path, "")?;
             if answer.status.as_u16() != 404 {
@@ -211,13 +221,15 @@ mod tests {
     fn a_name_is_looked_up_as_an_experiment_and_then_as_a_gate() {
         let server = FakeServer::start(|_| Reply::json(404, r#"{"code":"not_found","message":"unknown"}"#));
         let options = [("level", "0.9".to_owned()), ("metrics", "a b&c".to_owned())];
-        assert!(door(&server).report("new search", &options).unwrap().is_none());
+        assert!(door(&server).report("new search", None, &options).unwrap().is_none());
+        assert!(door(&server).report("new search", Some("r 1"), &[]).unwrap().is_none());
         let asked: Vec<String> = server.requests().into_iter().map(|asked| asked.path).collect();
         assert_eq!(
             asked,
             [
                 "/console/v1/experiments/new%20search/results?level=0.9&metrics=a%20b%26c",
-                "/console/v1/gates/new%20search/results?level=0.9&metrics=a%20b%26c"
+                "/console/v1/gates/new%20search/results?level=0.9&metrics=a%20b%26c",
+                "/console/v1/gates/new%20search/results?rule=r%201"
             ]
         );
     }
@@ -227,7 +239,7 @@ mod tests {
         let server = FakeServer::start(|asked| match asked.body.as_str() {
             "{}" => Reply::json(
                 200,
-                r#"{"message":"applied","data":{"created":["gate a"],"updated":[],"removed":[],"unchanged":3,"kept":["gate b"]}}"#,
+                r#"{"message":"applied","data":{"created":["gate a"],"updated":[],"removed":[],"unchanged":3,"kept":[{"item":"gate b","why":"changed elsewhere"}]}}"#,
             ),
             _ => Reply::json(
                 400,
@@ -236,10 +248,8 @@ mod tests {
         });
         let how = Applying { dry_run: true, force: false, prune: true };
         let applied = door(&server).apply("{}", how).unwrap();
-        assert_eq!(
-            (applied.created, applied.unchanged, applied.kept),
-            (vec!["gate a".into()], 3, vec!["gate b".into()])
-        );
+        assert_eq!((applied.created, applied.unchanged), (vec!["gate a".into()], 3));
+        assert_eq!(applied.kept, [Kept { item: "gate b".into(), why: "changed elsewhere".into() }]);
         assert_eq!(server.requests()[0].path, "/console/v1/project?dryRun=true&force=false&prune=true");
         let refused = door(&server).apply("{ }", Applying::default()).unwrap_err().to_string();
         assert_eq!(refused, "the project file has 1 mistake (invalid_project)\n  gates[0].name: is missing");

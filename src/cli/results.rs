@@ -44,7 +44,6 @@ impl ResultsArgs {
     /// As the console API calls them; their values are checked there, once for all who ask.
     fn options(&self) -> Vec<(&'static str, String)> {
         [
-            ("rule", &self.rule),
             ("level", &self.level),
             ("crossovers", &self.crossovers),
             ("relative", &self.relative),
@@ -60,7 +59,7 @@ impl ResultsArgs {
 
 pub fn run(args: &ResultsArgs) -> anyhow::Result<()> {
     let door = Door::open(&args.place.config()?)?;
-    let Some(report) = door.report(&args.name, &args.options())? else {
+    let Some(report) = door.report(&args.name, args.rule.as_deref(), &args.options())? else {
         bail!("there is no experiment and no gate `{}`", args.name);
     };
     if args.json {

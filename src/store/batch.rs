@@ -171,3 +171,10 @@ pub struct Submission {
     pub tallies: Vec<(Tally, u64)>,
     pub samples: Vec<RejectedSample>,
 }
+
+impl Submission {
+    /// Events only.
+    pub fn empty(batch: Batch) -> Submission {
+        Submission { batch, tallies: Vec::new(), samples: Vec::new() }
+    }
+}

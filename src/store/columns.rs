@@ -113,6 +113,41 @@ impl Columns {
         self.finish();
     }
 
+    /// Keeps the first rows.
+    pub(super) fn truncate(&mut self, rows: usize) {
+        self.time.truncate(rows);
+        self.received.truncate(rows);
+        self.kind.truncate(rows);
+        self.source.truncate(rows);
+        self.name.truncate(rows);
+        self.environment.truncate(rows);
+        self.subject.truncate(rows);
+        self.value.truncate(rows);
+        for column in &mut self.units {
+            column.hash.truncate(rows);
+        }
+        self.units.retain(|column| column.hash.iter().any(|&hash| hash != 0));
+    }
+
+    /// A copy of the rows from one on.
+    pub(super) fn tail_from(&self, row: usize) -> Columns {
+        Columns {
+            time: self.time[row..].to_vec(),
+            received: self.received[row..].to_vec(),
+            kind: self.kind[row..].to_vec(),
+            source: self.source[row..].to_vec(),
+            name: self.name[row..].to_vec(),
+            environment: self.environment[row..].to_vec(),
+            subject: self.subject[row..].to_vec(),
+            value: self.value[row..].to_vec(),
+            units: self
+                .units
+                .iter()
+                .map(|column| UnitColumn { id_type: column.id_type, hash: column.hash[row..].to_vec() })
+                .collect(),
+        }
+    }
+
     /// The unit hashes of one ID type, or `None` where no row has one.
     pub fn units_of(&self, id_type: TermId) -> Option<&[u64]> {
         self.units.iter().find(|column| column.id_type == id_type.0).map(|column| column.hash.as_slice())

@@ -36,7 +36,7 @@ impl Dictionary {
     }
 
     /// The number of a text, new or known.
-    pub(super) fn intern(&mut self, text: &str) -> TermId {
+    pub(crate) fn intern(&mut self, text: &str) -> TermId {
         if let Some(found) = self.find(text) {
             return found;
         }

@@ -1,10 +1,11 @@
 //! The commands' way to a store that no server has open: the same admin room that the server asks, in this process.
 
-use super::{Applied, Applying, KeyRow, NewKey, Refusal};
-use crate::admin::{Admin, AdminError, ApplyOptions};
+use super::{Applied, Applying, KeyRow, Mistake, NewKey, Refusal};
+use crate::admin::{AdminError, ApplyOptions, ResultsQuery, Subject};
 use crate::config::Config;
 use crate::results::Report;
 use crate::server;
+use anyhow::Context;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 
@@ -13,22 +14,25 @@ const AUTHOR: &str = "command line";
 
 /// A store opened by this process. It is closed when this is dropped.
 pub struct Own {
-    house: server::House,
+    opened: server::Opened,
 }
 
 impl Own {
     pub fn open(config: &Config) -> anyhow::Result<Own> {
-        Ok(Own { house: server::open(config)? })
+        let opened =
+            server::open(config).with_context(|| format!("cannot open the store in {}", config.data.display()))?;
+        Ok(Own { opened })
     }
 
-    fn admin(&self) -> &Admin {
-        self.house.admin()
-    }
-
-    pub fn report(&self, name: &str, options: &[(&str, String)]) -> anyhow::Result<Option<Report>> {
-        for kind in [crate::results::QuestionKind::Experiment, crate::results::QuestionKind::Gate] {
-            let pairs = options.iter().map(|(name, value)| (*name, value.as_str()));
-            match self.admin().results(&crate::admin::ResultsQuery::parse(kind, name, pairs).map_err(Refusal::from)?) {
+    pub fn report(&self, name: &str, rule: Option<&str>, options: &[(&str, String)]) -> anyhow::Result<Option<Report>> {
+        let gate = Subject::Gate { name: name.to_owned(), rule: rule.map(str::to_owned) };
+        let subjects = match rule {
+            Some(_) => vec![gate],
+            None => vec![Subject::Experiment(name.to_owned()), gate],
+        };
+        for subject in subjects {
+            let options = options.iter().map(|(name, value)| ((*name).to_owned(), value.clone())).collect();
+            match self.opened.admin().results(&ResultsQuery { subject, options }) {
                 Ok(report) => return Ok(Some(report)),
                 Err(error) if error.status == 404 => {}
                 Err(error) => return Err(Refusal::from(error).into()),
@@ -40,19 +44,21 @@ impl Own {
     pub fn apply(&self, project: &str, how: Applying) -> anyhow::Result<Applied> {
         let Applying { dry_run, force, prune } = how;
         let options = ApplyOptions { dry_run, force, prune, author: AUTHOR.to_owned() };
-        same(&self.admin().apply(project, &options).map_err(Refusal::from)?)
+        same(&self.opened.admin().apply(project, &options).map_err(Refusal::from)?)
     }
 
     pub fn keys(&self) -> anyhow::Result<Vec<KeyRow>> {
-        same(&self.admin().keys().map_err(Refusal::from)?)
+        same(&self.opened.admin().keys())
     }
 
     pub fn create_key(&self, key: &NewKey) -> anyhow::Result<KeyRow> {
-        same(&self.admin().create_key(same(key)?, AUTHOR).map_err(Refusal::from)?)
+        let wanted = serde_json::to_string(key)?;
+        same(&self.opened.admin().create_key(&wanted, AUTHOR).map_err(Refusal::from)?)
     }
 
     pub fn revoke_key(&self, id: &str) -> anyhow::Result<()> {
-        Ok(self.admin().revoke_key(id, AUTHOR).map_err(Refusal::from)?)
+        self.opened.admin().revoke_key(id, AUTHOR).map_err(Refusal::from)?;
+        Ok(())
     }
 }
 
@@ -67,9 +73,7 @@ impl From<AdminError> for Refusal {
         Refusal {
             code: error.code.to_owned(),
             message: error.message,
-            mistakes: mistakes
-                .map(|mistake| super::Mistake { place: mistake.place, message: mistake.message })
-                .collect(),
+            mistakes: mistakes.map(|mistake| Mistake { place: mistake.place, message: mistake.message }).collect(),
         }
     }
 }

@@ -1,0 +1,100 @@
+//! Environments, settings and integrations.
+
+use super::Check;
+use crate::catalog::integration::Incoming;
+use crate::event::PRODUCTION;
+use std::collections::HashSet;
+
+pub(super) fn check(check: &mut Check) {
+    environments(check);
+    settings(check);
+    let all = &check.contents.integrations;
+    incoming(check, "integrations.segment.incoming", &all.segment.incoming);
+    incoming(check, "integrations.rudderstack.incoming", &all.rudderstack.incoming);
+    incoming(check, "integrations.webhook.incoming", &all.webhook.incoming);
+
+    let segment = &all.segment.outgoing;
+    let place = "integrations.segment.outgoing";
+    let has_key = segment.write_key.as_ref().is_some_and(|key| !key.reveal().trim().is_empty());
+    if segment.is_enabled && !has_key {
+        check.wrong(
+            format!("{place}.writeKey"),
+            "is missing; an enabled integration needs the write key of a Segment source",
+        );
+    }
+    url(check, &format!("{place}.baseUrl"), &segment.base_url);
+    check.id_type(&format!("{place}.anonymousIdFrom"), &segment.anonymous_id_from);
+
+    let webhook = &all.webhook.outgoing;
+    let place = "integrations.webhook.outgoing.url";
+    match &webhook.url {
+        Some(address) => url(check, place, address),
+        None if webhook.is_enabled => check.wrong(place, "is missing; an enabled integration needs a URL to post to"),
+        None => {}
+    }
+}
+
+fn environments(check: &mut Check) {
+    let names = &check.contents.environments.0;
+    let mut seen = HashSet::new();
+    for (index, name) in names.iter().enumerate() {
+        let place = format!("environments[{index}]");
+        if name.trim().is_empty() || name.trim() != name {
+            check.wrong(place, "is empty or has a space at its beginning or end");
+        } else if !seen.insert(name.to_lowercase()) {
+            check.wrong(place, format!("\"{name}\" is there already; name each once"));
+        }
+    }
+    if !names.iter().any(|name| name == PRODUCTION) {
+        check.wrong("environments", "must have \"production\": events that name no environment belong to it");
+    }
+}
+
+/// The greatest length of the prefix of event names, in bytes.
+const MAX_PREFIX_BYTES: usize = 50;
+
+fn settings(check: &mut Check) {
+    let settings = &check.contents.settings;
+    let prefix = &settings.event_prefix;
+    if prefix.starts_with("statsig::") {
+        check
+            .wrong("settings.eventPrefix", "begins with \"statsig::\", which names Weir's own events; must be another");
+    } else if prefix.len() > MAX_PREFIX_BYTES || prefix.chars().any(char::is_control) {
+        check.wrong(
+            "settings.eventPrefix",
+            format!("may have at most {MAX_PREFIX_BYTES} bytes and no control character"),
+        );
+    }
+    for (index, property) in settings.value_properties.iter().enumerate() {
+        if property.is_empty() || settings.value_properties[..index].contains(property) {
+            check.wrong(
+                format!("settings.valueProperties[{index}]"),
+                "is empty or there already; name each property once",
+            );
+        }
+    }
+}
+
+fn incoming(check: &mut Check, place: &str, incoming: &Incoming) {
+    for (index, row) in incoming.map_identifiers.iter().enumerate() {
+        let place = format!("{place}.mapIdentifiers[{index}]");
+        if row.field.trim().is_empty() {
+            check.wrong(format!("{place}.field"), "is empty; must name a field of a message, such as anonymousId");
+        }
+        check.id_type(&format!("{place}.idType"), &row.id_type);
+        if incoming.map_identifiers[..index].contains(row) {
+            check.wrong(place, "is there already; name each pair once");
+        }
+    }
+}
+
+fn url(check: &mut Check, place: &str, url: &str) {
+    let rest = url.strip_prefix("https://").or_else(|| url.strip_prefix("http://"));
+    let host = rest.map(|rest| rest.split(['/', '?', '#']).next().unwrap_or_default());
+    let printable = url.bytes().all(|byte| byte.is_ascii_graphic());
+    match host {
+        Some(host) if host.contains('@') => check.wrong(place, "may not carry a user name or password"),
+        Some(host) if !host.is_empty() && !host.starts_with(':') && printable => {}
+        _ => check.wrong(place, "is no URL; must be such as https://example.com/path"),
+    }
+}

@@ -1,0 +1,151 @@
+//! What is asked: an experiment or a gate with its groups, period and scorecard. Plain data, filled in from the catalog by
+//! whoever asks; knows nothing of the log.
+
+use super::ResultsError;
+use crate::event::Timestamp;
+use serde::{Deserialize, Serialize};
+
+/// An experiment or gate to be concluded.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Question {
+    /// As exposures call it.
+    pub name: String,
+    /// Whose ID is randomised, such as `userID`.
+    pub id_type: String,
+    pub design: Design,
+    /// The first moment that counts; open without.
+    pub start: Option<Timestamp>,
+    /// The first moment that no longer counts; without it the newest event is the last that counts.
+    pub end: Option<Timestamp>,
+    /// The scorecard, in the order of the report.
+    pub metrics: Vec<MetricChoice>,
+}
+
+#[derive(Debug, Clone, PartialEq)]
+pub enum Design {
+    Experiment {
+        groups: Vec<Group>,
+        /// The control group's ID; without one (or with an unknown one) the first group is control.
+        control: Option<String>,
+    },
+    /// Rules that pass nobody or everybody have nothing to compare and are left out.
+    Gate { rules: Vec<Rule> },
+}
+
+/// One group of an experiment.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Group {
+    /// The rule ID that its exposures carry.
+    pub id: String,
+    pub name: String,
+    /// Its part of the experiment, in percent or any other unit: only the proportions count.
+    pub size: f64,
+}
+
+/// One rule of a gate: units that it passes are compared with units that met it and failed.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Rule {
+    pub id: String,
+    pub name: String,
+    /// 0 to 100.
+    pub pass_percentage: f64,
+}
+
+/// One line of the scorecard.
+#[derive(Debug, Clone, PartialEq)]
+pub struct MetricChoice {
+    /// As the report calls it.
+    pub name: String,
+    /// The event that it counts, as stored: `segment::Order Completed`.
+    pub event: String,
+    pub kind: MetricKind,
+    pub role: Role,
+}
+
+/// What is computed of a unit's events.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum MetricKind {
+    /// How many.
+    EventCount,
+    /// Whether any, once for the whole period.
+    EventUser,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Role {
+    Primary,
+    Secondary,
+    Monitoring,
+    /// Not on the scorecard.
+    Other,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum QuestionKind {
+    Experiment,
+    Gate,
+}
+
+/// Groups that are compared with one another: an experiment's, or the two sides of one rule of a gate.
+pub(super) struct Split {
+    pub rule: Option<Rule>,
+    pub groups: Vec<Group>,
+    /// A place in `groups`.
+    pub control: usize,
+}
+
+/// The side of a gate's rule that a `gateValue` of "true" belongs to, by place in `Split::groups`.
+pub(super) const FAIL: usize = 0;
+pub(super) const PASS: usize = 1;
+
+impl Question {
+    pub fn kind(&self) -> QuestionKind {
+        match self.design {
+            Design::Experiment { .. } => QuestionKind::Experiment,
+            Design::Gate { .. } => QuestionKind::Gate,
+        }
+    }
+
+    /// What can be compared; never empty, and each with two groups at least.
+    pub(super) fn splits(&self) -> Result<Vec<Split>, ResultsError> {
+        let splits: Vec<Split> = match &self.design {
+            Design::Experiment { groups, control } => {
+                let place = |control: &String| groups.iter().position(|group| group.id == *control);
+                let control = control.as_ref().and_then(place).unwrap_or(0);
+                let split = Split { rule: None, groups: groups.clone(), control };
+                if groups.len() < 2 { Vec::new() } else { vec![split] }
+            }
+            Design::Gate { rules } => rules.iter().filter(|rule| rule.splits()).map(Split::of_rule).collect(),
+        };
+        if splits.is_empty() {
+            return Err(ResultsError::NothingToCompare(match self.kind() {
+                QuestionKind::Experiment => {
+                    format!("experiment `{}` has fewer than two groups; give it a control and a test group", self.name)
+                }
+                QuestionKind::Gate => format!(
+                    "gate `{}` has no rule that passes some units and fails others; set a pass percentage above 0 and below 100",
+                    self.name
+                ),
+            }));
+        }
+        Ok(splits)
+    }
+}
+
+impl Rule {
+    fn splits(&self) -> bool {
+        self.pass_percentage > 0.0 && self.pass_percentage < 100.0
+    }
+}
+
+impl Split {
+    fn of_rule(rule: &Rule) -> Split {
+        let group = |id: &str, name: &str, size: f64| Group { id: id.to_owned(), name: name.to_owned(), size };
+        let mut groups = vec![group("fail", "Fail", 100.0 - rule.pass_percentage)];
+        groups.insert(PASS, group("pass", "Pass", rule.pass_percentage));
+        Split { rule: Some(rule.clone()), groups, control: FAIL }
+    }
+}

@@ -1,0 +1,536 @@
+//! The store's changing side: turns what the writer drained into one transaction. Owned by the writing thread alone.
+//! Starts no thread and knows no channel.
+
+use super::batch::{Batch, NewTerms, RejectedSample, Submission, Term};
+use super::block::{Damage, Tail};
+use super::columns::Tally;
+use super::dedupe::{Dedupe, Run};
+use super::run::{Filter, RunMeta};
+use super::seal::{Job, MergedRun, Sealed, Work};
+use super::tables::*;
+use super::terms::Terms;
+use super::{Options, Shared};
+use crate::event::{Outcome, Sequence, Source, TermId, Timestamp};
+use redb::{ReadTransaction, ReadableDatabase, ReadableTable, WriteTransaction};
+use std::collections::BTreeMap;
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
+
+/// One document of the catalog, a key, or its removal.
+#[derive(Debug, Clone, PartialEq)]
+pub enum DocumentChange {
+    PutItem {
+        kind: String,
+        id: String,
+        version: u64,
+        document: Vec<u8>,
+    },
+    RemoveItem {
+        kind: String,
+        id: String,
+        version: u64,
+        document: Vec<u8>,
+    },
+    PutKey {
+        id: String,
+        document: Vec<u8>,
+    },
+    RemoveKey {
+        id: String,
+    },
+    /// Gives an ID type its number.
+    AddIdType {
+        name: String,
+    },
+}
+
+/// The only ways in which the store changes.
+pub enum Change {
+    Append(Box<Submission>),
+    Documents(Vec<DocumentChange>),
+    Seal(Box<Sealed>),
+    /// A piece of a run that is being merged; counts only once `Merge` names the run.
+    RunPart {
+        run: u64,
+        part: u32,
+        keys: Vec<u8>,
+    },
+    Merge(Box<MergedRun>),
+}
+
+/// What a change came to, once its transaction is on disk.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Applied {
+    pub stored: u64,
+    pub duplicates: u64,
+    /// The log's end after the transaction.
+    pub next: u64,
+}
+
+/// A transaction that did not reach the disk. Nothing may be written after it: what the disk holds is unknown.
+#[derive(Debug, thiserror::Error)]
+pub enum CommitError {
+    #[error("the store could not be written: {0}")]
+    Disk(#[source] Box<redb::Error>),
+    #[error(transparent)]
+    Damage(#[from] Damage),
+}
+
+macro_rules! from_redb {
+    ($($error:ident),*) => {
+        $(impl From<redb::$error> for CommitError {
+            fn from(error: redb::$error) -> Self {
+                CommitError::Disk(Box::new(error.into()))
+            }
+        })*
+    };
+}
+from_redb!(TransactionError, TableError, StorageError, CommitError, SetDurabilityError);
+
+/// See the module.
+pub struct Appender {
+    shared: Arc<Shared>,
+    options: Options,
+    dedupe: Dedupe,
+    next: u64,
+    /// Text bytes of each tail that is not wholly sealed: (first, rows, bytes).
+    tails: std::collections::VecDeque<(u64, u64, u64)>,
+    /// The end of the sealed log.
+    sealed: u64,
+    /// First sequence and text bytes of the last sealed block, if it is far from full.
+    last_block: Option<(u64, u64)>,
+    next_run: u64,
+    next_sample: u64,
+    oldest_sample: u64,
+    job_running: bool,
+    /// Compressed bytes per byte of text, as last seen.
+    ratio: f64,
+}
+
+/// What `open` found in the file, from which an appender starts.
+pub(super) struct Found {
+    pub dedupe: Dedupe,
+    pub next: u64,
+    pub tails: std::collections::VecDeque<(u64, u64, u64)>,
+    pub sealed: u64,
+    pub last_block: Option<(u64, u64)>,
+    pub next_run: u64,
+    pub next_sample: u64,
+    pub oldest_sample: u64,
+}
+
+impl Appender {
+    pub(super) fn new(shared: Arc<Shared>, options: Options, found: Found) -> Appender {
+        let mut appender = Appender {
+            shared,
+            options,
+            dedupe: found.dedupe,
+            next: found.next,
+            tails: found.tails,
+            sealed: found.sealed,
+            last_block: found.last_block,
+            next_run: found.next_run,
+            next_sample: found.next_sample,
+            oldest_sample: found.oldest_sample,
+            job_running: false,
+            ratio: 0.3,
+        };
+        appender.dedupe.rotate(appender.next);
+        appender.publish(None);
+        appender
+    }
+
+    pub fn next(&self) -> Sequence {
+        Sequence(self.next)
+    }
+
+    pub fn new_batch(&self) -> Batch {
+        Batch::new(self.shared.keys, self.shared.terms.load_full())
+    }
+
+    /// An empty commit that makes the next opening fast, whatever ends the process. For quiet moments.
+    pub fn settle(&mut self) -> Result<(), CommitError> {
+        let mut transaction = self.shared.db.begin_write()?;
+        transaction.set_quick_repair(true);
+        Ok(transaction.commit()?)
+    }
+
+    /// Text bytes that are committed but not sealed yet.
+    pub fn unsealed_bytes(&self) -> u64 {
+        self.tails.iter().map(|(_, _, bytes)| bytes).sum()
+    }
+
+    pub fn dedupe_keys(&self) -> u64 {
+        self.dedupe.keys()
+    }
+
+    pub fn dedupe_bytes(&self) -> u64 {
+        self.dedupe.bytes()
+    }
+
+    pub fn dedupe_window_ms(&self, now: Timestamp) -> i64 {
+        self.dedupe.window_ms(now)
+    }
+
+    /// Applies all changes in one transaction and returns when it is on disk, with an answer for each in order.
+    /// After an error the appender must not be used again.
+    pub fn commit(&mut self, changes: Vec<Change>, now: Timestamp) -> Result<Vec<Applied>, CommitError> {
+        let mut transaction = self.shared.db.begin_write()?;
+        let appended: usize =
+            changes.iter().map(|change| if let Change::Append(s) = change { s.batch.bytes() } else { 0 }).sum();
+        transaction.set_quick_repair(self.options.quick_repair.applies(appended));
+        let mut write = Write { terms: None, tallies: BTreeMap::new(), tail: Tail::default(), reader: None };
+        let mut answers = Vec::with_capacity(changes.len());
+        let mut rest = Vec::new();
+        let first = self.next;
+        for change in changes {
+            match change {
+                Change::Append(submission) => answers.push(self.append(*submission, &mut write, &transaction)?),
+                other => {
+                    answers.push(Applied::default());
+                    rest.push(other);
+                }
+            }
+        }
+        if !write.tail.columns.is_empty() {
+            write.tail.columns.finish();
+            let rows = write.tail.columns.len() as u64;
+            let bytes = write.tail.encode();
+            transaction.open_table(TAILS)?.insert(first, bytes.as_slice())?;
+            self.tails.push_back((first, rows, write.tail.text.len() as u64));
+            self.next += rows;
+        }
+        put_tallies(&transaction, &write.tallies, now)?;
+        for change in rest {
+            self.apply(change, &transaction, &mut write, now)?;
+        }
+        drop(write.reader);
+        transaction.commit()?;
+        self.dedupe.rotate(self.next);
+        self.publish(write.terms);
+        for answer in &mut answers {
+            answer.next = self.next;
+        }
+        Ok(answers)
+    }
+
+    fn append(
+        &mut self,
+        submission: Submission,
+        write: &mut Write,
+        transaction: &WriteTransaction,
+    ) -> Result<Applied, CommitError> {
+        let Submission { batch, tallies, samples } = submission;
+        let names = self.resolve(&batch.new_names, NAMES, write, transaction)?;
+        let environments = self.resolve(&batch.new_environments, ENVIRONMENTS, write, transaction)?;
+        let subjects = self.resolve(&batch.new_subjects, SUBJECTS, write, transaction)?;
+        let number = |term: Term, new: &[TermId]| match term {
+            Term::Known(id) => id,
+            Term::New(index) => new[index as usize],
+        };
+        let mut applied = Applied::default();
+        let Batch { rows, units, text, .. } = batch;
+        for row in &rows {
+            let shared = &self.shared;
+            let reader = &mut write.reader;
+            if !self.dedupe.insert(row.fingerprint, |run, part| read_run_part(shared, reader, run, part))? {
+                applied.duplicates += 1;
+                let tally = Tally {
+                    source: row.numbers.source,
+                    outcome: Outcome::Duplicate,
+                    reason: "message_id",
+                    name: String::new(),
+                };
+                *write.tallies.entry(tally).or_default() += 1;
+                continue;
+            }
+            applied.stored += 1;
+            let mut numbers = row.numbers;
+            numbers.name = number(row.name, &names);
+            numbers.environment = number(row.environment, &environments);
+            numbers.subject = number(row.subject, &subjects);
+            write.tail.columns.push(numbers, units[row.units.start as usize..row.units.end as usize].iter().copied());
+            write.tail.text.extend_from_slice(&text[row.text.clone()]);
+        }
+        for (tally, count) in tallies {
+            *write.tallies.entry(tally).or_default() += count;
+        }
+        self.put_samples(&samples, transaction)?;
+        Ok(applied)
+    }
+
+    /// Gives new texts their numbers. Two requests may bring the same new text; it gets one number.
+    fn resolve(
+        &self,
+        new: &NewTerms,
+        dictionary: u8,
+        write: &mut Write,
+        transaction: &WriteTransaction,
+    ) -> Result<Vec<TermId>, CommitError> {
+        new.texts.iter().map(|text| self.intern(text, dictionary, write, transaction)).collect()
+    }
+
+    fn intern(
+        &self,
+        text: &str,
+        dictionary: u8,
+        write: &mut Write,
+        transaction: &WriteTransaction,
+    ) -> Result<TermId, CommitError> {
+        let terms = write.terms.get_or_insert_with(|| Terms::clone(&self.shared.terms.load()));
+        let known = match dictionary {
+            NAMES => &mut terms.names,
+            SUBJECTS => &mut terms.subjects,
+            ENVIRONMENTS => &mut terms.environments,
+            _ => &mut terms.id_types,
+        };
+        let before = known.len();
+        let id = known.intern(text);
+        if known.len() > before {
+            transaction.open_table(TERMS)?.insert((dictionary, id.0), text)?;
+        }
+        Ok(id)
+    }
+
+    fn put_samples(&mut self, samples: &[RejectedSample], transaction: &WriteTransaction) -> Result<(), CommitError> {
+        if samples.is_empty() {
+            return Ok(());
+        }
+        let mut table = transaction.open_table(SAMPLES)?;
+        for sample in samples {
+            let json = serde_json::to_vec(sample).expect("a sample always serialises");
+            table.insert(self.next_sample, json.as_slice())?;
+            self.next_sample += 1;
+        }
+        while self.next_sample - self.oldest_sample > self.options.rejected_samples {
+            table.remove(self.oldest_sample)?;
+            self.oldest_sample += 1;
+        }
+        Ok(())
+    }
+
+    fn apply(
+        &mut self,
+        change: Change,
+        transaction: &WriteTransaction,
+        write: &mut Write,
+        now: Timestamp,
+    ) -> Result<(), CommitError> {
+        match change {
+            Change::Append(_) => unreachable!("appends are applied before"),
+            Change::Documents(documents) => {
+                for document in documents {
+                    self.put_document(document, transaction, write)?;
+                }
+            }
+            Change::Seal(sealed) => {
+                self.job_running = false;
+                self.swap_in(*sealed, transaction)?;
+                for run in self.dedupe.expire(now) {
+                    delete_run(transaction, run)?;
+                }
+            }
+            Change::RunPart { run, part, keys } => {
+                transaction.open_table(RUN_KEYS)?.insert((run, part), keys.as_slice())?;
+            }
+            Change::Merge(merged) => {
+                self.job_running = false;
+                let MergedRun { id, meta, filter, inputs, epoch_end } = *merged;
+                for &input in &inputs {
+                    delete_run(transaction, input)?;
+                }
+                let output = match (meta, filter) {
+                    (Some(meta), Some(filter)) => {
+                        let mut filters = transaction.open_table(RUN_FILTERS)?;
+                        for (part, bytes) in filter.parts().enumerate() {
+                            filters.insert((id, part as u32), bytes.as_slice())?;
+                        }
+                        transaction.open_table(RUNS)?.insert(id, meta.encode().as_slice())?;
+                        Some(Run { id, meta, filter: Some(filter) })
+                    }
+                    _ => None,
+                };
+                self.dedupe.merged(&inputs, output, epoch_end);
+            }
+        }
+        Ok(())
+    }
+
+    fn put_document(
+        &self,
+        document: DocumentChange,
+        transaction: &WriteTransaction,
+        write: &mut Write,
+    ) -> Result<(), CommitError> {
+        match document {
+            DocumentChange::PutItem { kind, id, version, document } => {
+                let key = (kind.as_str(), id.as_str());
+                transaction.open_table(ITEMS)?.insert(key, document.as_slice())?;
+                transaction.open_table(HISTORY)?.insert((key.0, key.1, version), document.as_slice())?;
+            }
+            DocumentChange::RemoveItem { kind, id, version, document } => {
+                let key = (kind.as_str(), id.as_str());
+                transaction.open_table(ITEMS)?.remove(key)?;
+                transaction.open_table(HISTORY)?.insert((key.0, key.1, version), document.as_slice())?;
+            }
+            DocumentChange::PutKey { id, document } => {
+                transaction.open_table(KEYS)?.insert(id.as_str(), document.as_slice())?;
+            }
+            DocumentChange::RemoveKey { id } => {
+                transaction.open_table(KEYS)?.remove(id.as_str())?;
+            }
+            DocumentChange::AddIdType { name } => {
+                self.intern(&name, ID_TYPES, write, transaction)?;
+            }
+        }
+        Ok(())
+    }
+
+    fn swap_in(&mut self, sealed: Sealed, transaction: &WriteTransaction) -> Result<(), CommitError> {
+        let Sealed { first, end, replaces, text, columns, digest, volumes, run, ratio } = sealed;
+        assert!(self.sealed >= first && end > self.sealed, "a sealed block continues the sealed log");
+        transaction.open_table(BLOCKS)?.insert(first, text.as_slice())?;
+        transaction.open_table(COLUMNS)?.insert((first, 0), columns.as_slice())?;
+        transaction.open_table(DIGESTS)?.insert(first, digest.encode().as_slice())?;
+        assert!(replaces.is_none_or(|replaced| replaced == first), "a block is replaced under its own sequence");
+        let mut table = transaction.open_table(VOLUMES)?;
+        for ((hour, source, name), (count, sum)) in volumes {
+            let key = (hour, source, name);
+            let (had, had_sum) = table.get(key)?.map_or((0, 0.0), |value| value.value());
+            table.insert(key, (had + count, had_sum + sum))?;
+        }
+        drop(table);
+        let id = self.next_run;
+        self.next_run += 1;
+        let mut parts = transaction.open_table(RUN_KEYS)?;
+        for (part, keys) in run.parts.iter().enumerate() {
+            parts.insert((id, part as u32), keys.as_slice())?;
+        }
+        drop(parts);
+        transaction.open_table(RUNS)?.insert(id, run.meta.encode().as_slice())?;
+        self.dedupe.add_run(Run { id, meta: run.meta, filter: None });
+        self.sealed = end;
+        let mut tails = transaction.open_table(TAILS)?;
+        while let Some(&(tail, rows, _)) = self.tails.front()
+            && tail + rows <= end
+        {
+            tails.remove(tail)?;
+            self.tails.pop_front();
+        }
+        self.ratio = ratio;
+        let full = digest.text_bytes as f64 * ratio >= self.options.block_bytes as f64 / 4.0;
+        self.last_block = (!full).then_some((first, digest.text_bytes));
+        Ok(())
+    }
+
+    /// What a worker should prepare next, if anything; at most one job runs at a time. `quiet`: nothing has arrived for a while.
+    pub fn next_job(&mut self, quiet: bool) -> Option<Job> {
+        if self.job_running {
+            return None;
+        }
+        let job = self.merge_job().or_else(|| self.seal_job(quiet))?;
+        self.job_running = true;
+        Some(job)
+    }
+
+    fn merge_job(&mut self) -> Option<Job> {
+        let (level, inputs) = self.dedupe.merge_due(self.sealed)?;
+        let epoch_end = if level == 1 { self.dedupe.oldest_epoch_end() } else { None };
+        let metas: Vec<(u64, RunMeta)> =
+            inputs.iter().filter_map(|&id| self.dedupe.run(id).map(|run| (id, run.meta.clone()))).collect();
+        let output = self.next_run;
+        self.next_run += 1;
+        Some(Job(Work::Merge { output, level, inputs: metas, epoch_end }))
+    }
+
+    fn seal_job(&self, quiet: bool) -> Option<Job> {
+        let unsealed = self.unsealed_bytes();
+        let before = self.last_block.map_or(0, |(_, bytes)| bytes);
+        let full = (unsealed + before) as f64 * self.ratio >= self.options.block_bytes as f64;
+        let settle = quiet && self.tails.len() >= self.options.quiet_tails;
+        if !full && !settle {
+            return None;
+        }
+        Some(Job(Work::Seal {
+            from: self.sealed,
+            to: self.next,
+            join: self.last_block.map(|(first, _)| first),
+            block_bytes: self.options.block_bytes,
+            ratio: self.ratio,
+            level: self.options.compression,
+        }))
+    }
+
+    /// The job came to nothing (its worker failed): it may be tried again.
+    pub fn job_failed(&mut self) {
+        self.job_running = false;
+    }
+
+    fn publish(&self, terms: Option<Terms>) {
+        if let Some(terms) = terms {
+            self.shared.terms.store(Arc::new(terms));
+        }
+        self.shared.next.store(self.next, Ordering::Release);
+    }
+}
+
+struct Write {
+    /// The dictionaries with what this transaction adds, once it adds something.
+    terms: Option<Terms>,
+    tallies: BTreeMap<Tally, u64>,
+    tail: Tail,
+    /// Opened when a filter first says "maybe".
+    reader: Option<ReadTransaction>,
+}
+
+fn read_run_part(
+    shared: &Shared,
+    reader: &mut Option<ReadTransaction>,
+    run: u64,
+    part: u32,
+) -> Result<Vec<u8>, CommitError> {
+    let reader = match reader {
+        Some(reader) => reader,
+        None => reader.insert(shared.db.begin_read()?),
+    };
+    let found = reader.open_table(RUN_KEYS)?.get((run, part))?.map(|value| value.value().to_vec());
+    Ok(found.ok_or_else(|| Damage { what: "run", first: run, why: format!("part {part} is missing") })?)
+}
+
+fn put_tallies(
+    transaction: &WriteTransaction,
+    tallies: &BTreeMap<Tally, u64>,
+    now: Timestamp,
+) -> Result<(), CommitError> {
+    if tallies.is_empty() {
+        return Ok(());
+    }
+    let mut hourly = transaction.open_table(TALLIES)?;
+    let mut totals = transaction.open_table(TOTALS)?;
+    for (tally, count) in tallies {
+        let (source, outcome) = (Source::code(tally.source), Outcome::code(tally.outcome));
+        let key = (now.hour(), source, outcome, tally.reason, tally.name.as_str());
+        let had = hourly.get(key)?.map_or(0, |value| value.value());
+        hourly.insert(key, had + count)?;
+        let key = (source, outcome, tally.reason);
+        let had = totals.get(key)?.map_or(0, |value| value.value());
+        totals.insert(key, had + count)?;
+    }
+    Ok(())
+}
+
+pub(super) fn delete_run(transaction: &WriteTransaction, run: u64) -> Result<(), CommitError> {
+    transaction.open_table(RUNS)?.remove(run)?;
+    transaction.open_table(RUN_KEYS)?.retain_in((run, 0)..=(run, u32::MAX), |_, _| false)?;
+    transaction.open_table(RUN_FILTERS)?.retain_in((run, 0)..=(run, u32::MAX), |_, _| false)?;
+    Ok(())
+}
+
+/// Filters are rebuilt from their parts; see `open`.
+pub(super) fn filter_of(meta: &RunMeta, parts: &[Vec<u8>], run: u64) -> Result<Filter, Damage> {
+    Filter::from_parts(meta.keys, parts.iter().map(Vec::as_slice)).ok_or_else(|| Damage {
+        what: "filter",
+        first: run,
+        why: "another length than its run".into(),
+    })
+}

@@ -1,0 +1,121 @@
+//! Verifies a store's invariants by reading all of it: sums, order, dictionaries, and every view against a rebuild from rows.
+//! Reads only.
+
+use super::block::{Digest, rows};
+use super::columns::Columns;
+use super::seal::fingerprints;
+use super::snapshot::{ReadError, Snapshot};
+use super::volumes::{Volumes, add_volumes};
+use crate::event::TermId;
+use hashbrown::HashSet;
+
+/// What a check found. A store is sound when `problems` is empty.
+#[derive(Debug, Clone, Default, PartialEq, Eq, serde::Serialize)]
+pub struct CheckReport {
+    pub events: u64,
+    pub blocks: u64,
+    /// Events that are committed but not sealed yet.
+    pub unsealed: u64,
+    pub names: u64,
+    /// Messages that stand twice: possible only further apart than the deduplication window reaches.
+    pub twice: u64,
+    pub problems: Vec<String>,
+}
+
+impl Snapshot {
+    /// Reads everything and compares it with what it must be.
+    pub fn check(&self) -> Result<CheckReport, ReadError> {
+        let mut report = CheckReport {
+            names: self.terms().names.len() as u64,
+            unsealed: self.next_sequence().0 - self.sealed().0,
+            ..CheckReport::default()
+        };
+        let mut volumes = Volumes::new();
+        let mut seen = HashSet::new();
+        let mut at = 0;
+        for (first, digest) in self.digests()? {
+            if first.0 != at {
+                report.problems.push(format!("events {at} to {} are in no block", first.0));
+            }
+            match self.block_columns(first.0).and_then(|columns| Ok((columns, self.block_text(first.0)?))) {
+                Ok((columns, text)) => {
+                    if Digest::of(&columns, text.len()) != digest {
+                        report.problems.push(format!("block {}: its digest differs from its columns", first.0));
+                    }
+                    self.check_rows(first.0, &columns, &text, &mut volumes, &mut seen, &mut report);
+                }
+                Err(error) => report.problems.push(error.to_string()),
+            }
+            at = first.0 + digest.rows;
+            report.blocks += 1;
+        }
+        let mut unsealed = Vec::new();
+        self.tails(at, self.next_sequence().0, &mut |columns, text| {
+            unsealed.push((columns, text));
+            Ok(true)
+        })?;
+        for (columns, text) in unsealed {
+            self.check_rows(at, &columns, &text, &mut volumes, &mut seen, &mut report);
+            at += columns.len() as u64;
+        }
+        if at != self.next_sequence().0 {
+            report.problems.push(format!("the log ends at {at}, not at {}", self.next_sequence().0));
+        }
+        compare_volumes(&volumes, &self.volumes()?, &mut report.problems);
+        Ok(report)
+    }
+
+    fn check_rows(
+        &self,
+        first: u64,
+        columns: &Columns,
+        text: &[u8],
+        volumes: &mut Volumes,
+        seen: &mut HashSet<u128>,
+        report: &mut CheckReport,
+    ) {
+        report.events += columns.len() as u64;
+        add_volumes(volumes, columns, 0);
+        let terms = self.terms();
+        match fingerprints(self.keys(), columns, text, first) {
+            Ok(keys) => report.twice += keys.into_iter().filter(|&key| !seen.insert(key)).count() as u64,
+            Err(damage) => report.problems.push(damage.to_string()),
+        }
+        for (row, item) in rows(text, first).enumerate() {
+            let Ok((row_text, _)) = item else { break };
+            let sequence = first + row as u64;
+            if terms.names.text(TermId(columns.name[row])).is_none() {
+                report.problems.push(format!("event {sequence}: its name is in no dictionary"));
+            }
+            if columns.subject[row] != 0 && terms.subjects.text(TermId(columns.subject[row])).is_none() {
+                report.problems.push(format!("event {sequence}: its subject is in no dictionary"));
+            }
+            if serde_json::from_str::<&serde_json::value::RawValue>(row_text.raw).is_err() {
+                report.problems.push(format!("event {sequence}: it is not JSON"));
+            }
+            for column in &columns.units {
+                let expected = row_text
+                    .units()
+                    .find(|(id_type, _)| id_type.0 == column.id_type)
+                    .map_or(0, |(_, id)| self.keys().unit(id));
+                if column.hash[row] != expected {
+                    report.problems.push(format!("event {sequence}: a unit's hash differs from its row"));
+                }
+            }
+        }
+    }
+}
+
+/// Counts must be equal; sums were added in another order, so they may differ in the last digits.
+fn compare_volumes(rebuilt: &Volumes, stored: &Volumes, problems: &mut Vec<String>) {
+    for (key, (count, sum)) in rebuilt {
+        let near = |other: f64| (sum - other).abs() <= 1e-9 * sum.abs().max(other.abs()).max(1.0);
+        match stored.get(key) {
+            Some((stored_count, stored_sum)) if stored_count == count && near(*stored_sum) => {}
+            other => problems.push(format!("volume {key:?}: {other:?} is stored, the rows say {:?}", (count, sum))),
+        }
+    }
+    for key in stored.keys().filter(|key| !rebuilt.contains_key(*key)) {
+        problems.push(format!("volume {key:?} has no rows"));
+    }
+}

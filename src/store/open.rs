@@ -1,0 +1,257 @@
+//! Opening a store: making a new file, checking the format of an old one, and bringing back what lives in memory.
+
+use super::appender::{Appender, Found, delete_run, filter_of};
+use super::block::{Damage, Digest, Tail};
+use super::dedupe::{Dedupe, Run};
+use super::run::{RunMeta, decode_part};
+use super::seal::fingerprints;
+use super::tables::*;
+use super::terms::Terms;
+use super::{Keys, Options, Shared, Store};
+use arc_swap::ArcSwap;
+use redb::{Builder, Database, ReadableDatabase, ReadableTable, StorageBackend, WriteTransaction};
+use std::collections::{BTreeSet, VecDeque};
+use std::path::Path;
+use std::sync::Arc;
+use std::sync::atomic::AtomicU64;
+
+/// Why a store does not open.
+#[derive(Debug, thiserror::Error)]
+pub enum OpenError {
+    #[error("another process has this store open; stop it first, or talk to it")]
+    InUse,
+    #[error(
+        "the file was written by a newer Weir (format {found}; this one reads up to {known}); use that version, or restore a backup"
+    )]
+    Newer { found: u32, known: u32 },
+    #[error("the file is not a Weir store")]
+    NotAStore,
+    #[error("the store could not be opened: {0}")]
+    Disk(#[source] Box<redb::Error>),
+    #[error(transparent)]
+    Damage(#[from] Damage),
+    #[error(transparent)]
+    Commit(#[from] super::CommitError),
+}
+
+macro_rules! from_redb {
+    ($($error:ident),*) => {
+        $(impl From<redb::$error> for OpenError {
+            fn from(error: redb::$error) -> Self {
+                OpenError::Disk(Box::new(error.into()))
+            }
+        })*
+    };
+}
+from_redb!(TransactionError, TableError, StorageError, CommitError);
+
+impl From<redb::DatabaseError> for OpenError {
+    fn from(error: redb::DatabaseError) -> Self {
+        match error {
+            redb::DatabaseError::DatabaseAlreadyOpen => OpenError::InUse,
+            other => OpenError::Disk(Box::new(other.into())),
+        }
+    }
+}
+
+impl Store {
+    /// Opens the store at a path, or makes a new one. `seed` becomes a new store's ID and hash key.
+    pub fn open(path: &Path, options: Options, seed: [u8; 32]) -> Result<(Store, Appender), OpenError> {
+        let db = builder(&options).create(path)?;
+        open(db, options, seed)
+    }
+
+    /// The same on any disk, so that a test can supply one that loses what was not synced.
+    pub fn open_on(
+        backend: impl StorageBackend,
+        options: Options,
+        seed: [u8; 32],
+    ) -> Result<(Store, Appender), OpenError> {
+        let db = builder(&options).create_with_backend(backend)?;
+        open(db, options, seed)
+    }
+}
+
+fn builder(options: &Options) -> Builder {
+    let mut builder = Database::builder();
+    builder.set_cache_size(options.cache_bytes);
+    builder
+}
+
+fn open(db: Database, options: Options, seed: [u8; 32]) -> Result<(Store, Appender), OpenError> {
+    let (id, keys) = match read_meta(&db)? {
+        Some(known) => known,
+        None => create(&db, seed)?,
+    };
+    drop_orphans(&db)?;
+    let terms = read_terms(&db)?;
+    let found = find(&db, keys, &options)?;
+    let shared =
+        Arc::new(Shared { db, id, keys, terms: ArcSwap::from_pointee(terms), next: AtomicU64::new(found.next) });
+    let appender = Appender::new(shared.clone(), options, found);
+    Ok((Store { shared }, appender))
+}
+
+fn read_meta(db: &Database) -> Result<Option<(String, Keys)>, OpenError> {
+    let transaction = db.begin_read()?;
+    let meta = match transaction.open_table(META) {
+        Ok(meta) => meta,
+        Err(redb::TableError::TableDoesNotExist(_)) => {
+            return match transaction.list_tables()?.next() {
+                None => Ok(None),
+                Some(_) => Err(OpenError::NotAStore),
+            };
+        }
+        Err(other) => return Err(other.into()),
+    };
+    let field = |name: &str| -> Result<Vec<u8>, OpenError> {
+        Ok(meta.get(name)?.ok_or(OpenError::NotAStore)?.value().to_vec())
+    };
+    let format = field("format")?.try_into().map(u32::from_le_bytes).map_err(|_| OpenError::NotAStore)?;
+    if format > FORMAT {
+        return Err(OpenError::Newer { found: format, known: FORMAT });
+    }
+    let id = String::from_utf8(field("store_id")?).map_err(|_| OpenError::NotAStore)?;
+    let key: [u8; 16] = field("hash_key")?.try_into().map_err(|_| OpenError::NotAStore)?;
+    Ok(Some((id, Keys::from_bytes(key))))
+}
+
+fn create(db: &Database, seed: [u8; 32]) -> Result<(String, Keys), OpenError> {
+    let (id, key) = seed.split_at(16);
+    let id: String = id.iter().take(8).map(|byte| format!("{byte:02x}")).collect();
+    let mut hash_key = [0; 16];
+    hash_key.copy_from_slice(key);
+    let transaction = db.begin_write()?;
+    {
+        let mut meta = transaction.open_table(META)?;
+        meta.insert("format", FORMAT.to_le_bytes().as_slice())?;
+        meta.insert("store_id", id.as_bytes())?;
+        meta.insert("hash_key", hash_key.as_slice())?;
+        let mut terms = transaction.open_table(TERMS)?;
+        for (number, name) in Terms::seeded().id_types.iter() {
+            terms.insert((ID_TYPES, number.0), name)?;
+        }
+    }
+    make_tables(&transaction)?;
+    transaction.commit()?;
+    Ok((id, Keys::from_bytes(hash_key)))
+}
+
+/// Readers may then take every table for granted.
+fn make_tables(transaction: &WriteTransaction) -> Result<(), OpenError> {
+    transaction.open_table(TAILS)?;
+    transaction.open_table(BLOCKS)?;
+    transaction.open_table(COLUMNS)?;
+    transaction.open_table(DIGESTS)?;
+    transaction.open_table(VOLUMES)?;
+    transaction.open_table(TALLIES)?;
+    transaction.open_table(TOTALS)?;
+    transaction.open_table(SAMPLES)?;
+    transaction.open_table(ITEMS)?;
+    transaction.open_table(HISTORY)?;
+    transaction.open_table(KEYS)?;
+    transaction.open_table(RUNS)?;
+    transaction.open_table(RUN_KEYS)?;
+    transaction.open_table(RUN_FILTERS)?;
+    Ok(())
+}
+
+/// Removes the parts of a merge that a crash cut short.
+fn drop_orphans(db: &Database) -> Result<(), OpenError> {
+    let transaction = db.begin_read()?;
+    let runs = transaction.open_table(RUNS)?;
+    let keys = transaction.open_table(RUN_KEYS)?;
+    let mut orphans = BTreeSet::new();
+    let mut at = 0;
+    while let Some(entry) = keys.range((at, 0)..)?.next() {
+        let run = entry?.0.value().0;
+        if runs.get(run)?.is_none() {
+            orphans.insert(run);
+        }
+        at = run + 1;
+    }
+    drop((runs, keys, transaction));
+    if orphans.is_empty() {
+        return Ok(());
+    }
+    let transaction = db.begin_write()?;
+    for run in orphans {
+        delete_run(&transaction, run)?;
+    }
+    Ok(transaction.commit()?)
+}
+
+fn read_terms(db: &Database) -> Result<Terms, OpenError> {
+    let mut terms = Terms::default();
+    for entry in db.begin_read()?.open_table(TERMS)?.iter()? {
+        let (key, text) = entry?;
+        let (dictionary, number) = key.value();
+        let known = match dictionary {
+            NAMES => &mut terms.names,
+            SUBJECTS => &mut terms.subjects,
+            ENVIRONMENTS => &mut terms.environments,
+            ID_TYPES => &mut terms.id_types,
+            other => return Err(Damage { what: "dictionary", first: u64::from(other), why: "unknown".into() }.into()),
+        };
+        if known.intern(text.value()).0 != number {
+            let why = format!("number {number} is out of order");
+            return Err(Damage { what: "dictionary", first: u64::from(dictionary), why }.into());
+        }
+    }
+    Ok(terms)
+}
+
+fn find(db: &Database, keys: Keys, options: &Options) -> Result<Found, OpenError> {
+    let transaction = db.begin_read()?;
+    let mut dedupe = Dedupe::new(options.dedupe);
+    let mut next_run = 0;
+    let run_keys = transaction.open_table(RUN_KEYS)?;
+    let run_filters = transaction.open_table(RUN_FILTERS)?;
+    for entry in transaction.open_table(RUNS)?.iter()? {
+        let (run, meta) = entry?;
+        let run = run.value();
+        next_run = run + 1;
+        let meta = RunMeta::decode(meta.value(), run)?;
+        let parts = |table: &redb::ReadOnlyTable<(u64, u32), &[u8]>| -> Result<Vec<Vec<u8>>, OpenError> {
+            table.range((run, 0)..=(run, u32::MAX))?.map(|entry| Ok(entry?.1.value().to_vec())).collect()
+        };
+        let filter = if meta.level == 0 {
+            for part in parts(&run_keys)? {
+                decode_part(&part, run)?.into_iter().for_each(|key| dedupe.remember(key));
+            }
+            None
+        } else {
+            Some(filter_of(&meta, &parts(&run_filters)?, run)?)
+        };
+        dedupe.add_run(Run { id: run, meta, filter });
+    }
+    let mut sealed = 0;
+    let mut last_block = None;
+    if let Some((first, digest)) = transaction.open_table(DIGESTS)?.last()? {
+        let first = first.value();
+        let digest = Digest::decode(digest.value(), first)?;
+        sealed = first + digest.rows;
+        let packed = transaction.open_table(BLOCKS)?.get(first)?.map_or(0, |block| block.value().len());
+        last_block = (packed < options.block_bytes / 4).then_some((first, digest.text_bytes));
+    }
+    let mut next = sealed;
+    let mut tails = VecDeque::new();
+    for entry in transaction.open_table(TAILS)?.iter()? {
+        let (first, bytes) = entry?;
+        let first = first.value();
+        let tail = Tail::decode(bytes.value(), first)?;
+        if first > next {
+            return Err(Damage { what: "tail", first, why: format!("events {next} to {first} are missing") }.into());
+        }
+        let rows = tail.columns.len() as u64;
+        tails.push_back((first, rows, tail.text.len() as u64));
+        next = next.max(first + rows);
+        for key in fingerprints(keys, &tail.columns, &tail.text, first)? {
+            dedupe.remember(key);
+        }
+    }
+    let samples = transaction.open_table(SAMPLES)?;
+    let oldest_sample = samples.first()?.map_or(0, |(number, _)| number.value());
+    let next_sample = samples.last()?.map_or(0, |(number, _)| number.value() + 1);
+    Ok(Found { dedupe, next, tails, sealed, last_block, next_run, next_sample, oldest_sample })
+}

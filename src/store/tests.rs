@@ -1,0 +1,229 @@
+//! The store as its writer and readers use it: appended, sealed, merged, reopened, checked.
+
+use super::*;
+use crate::event::{Event, Kind, Source, Subject, Timestamp, Unit};
+use tempfile::TempDir;
+
+const HOUR: i64 = 3_600_000;
+
+fn options() -> Options {
+    Options {
+        block_bytes: 16 << 10,
+        quiet_tails: 2,
+        dedupe: DedupeLimits { epoch_keys: 500, keys: 1_000_000, window_ms: 24 * HOUR, fanout: 3 },
+        ..Options::default()
+    }
+}
+
+struct House {
+    directory: TempDir,
+    store: Store,
+    appender: Appender,
+}
+
+impl House {
+    fn new() -> House {
+        let directory = tempfile::tempdir().unwrap();
+        let (store, appender) = Store::open(&directory.path().join("weir.redb"), options(), [7; 32]).unwrap();
+        House { directory, store, appender }
+    }
+
+    fn reopen(self) -> House {
+        let House { directory, store, appender } = self;
+        drop((store, appender));
+        let (store, appender) = Store::open(&directory.path().join("weir.redb"), options(), [9; 32]).unwrap();
+        House { directory, store, appender }
+    }
+
+    fn append(&mut self, numbers: std::ops::Range<u64>) -> Applied {
+        let mut batch = self.store.new_batch();
+        for number in numbers {
+            batch.push(&event(number));
+        }
+        let submission = Submission { batch, tallies: Vec::new(), samples: Vec::new() };
+        self.appender.commit(vec![Change::Append(Box::new(submission))], Timestamp(HOUR)).unwrap()[0]
+    }
+
+    /// Does all work that is due, as the writer and its worker would.
+    fn settle(&mut self) -> usize {
+        let mut jobs = 0;
+        while let Some(job) = self.appender.next_job(true) {
+            jobs += 1;
+            let snapshot = self.store.snapshot().unwrap();
+            let appender = &mut self.appender;
+            job.run::<ReadError>(&snapshot, |prepared| {
+                appender.commit(vec![prepared.into()], Timestamp(HOUR)).unwrap();
+                Ok(())
+            })
+            .unwrap();
+        }
+        jobs
+    }
+
+    fn sound(&self) -> CheckReport {
+        let report = self.store.snapshot().unwrap().check().unwrap();
+        assert_eq!(report.problems, Vec::<String>::new());
+        assert_eq!(report.twice, 0);
+        report
+    }
+}
+
+fn event(number: u64) -> Event<'static> {
+    let noise = |salt: u64| {
+        (u128::from(number) + 1).wrapping_mul(0x9e37_79b9_7f4a_7c15_f39c_c060_5ced_c834 ^ u128::from(salt << 7)) >> 8
+    };
+    Event {
+        source: Source::Segment,
+        kind: if number.is_multiple_of(10) { Kind::ConfigExposure } else { Kind::Track },
+        name: format!("segment::Event {}", number % 7).into(),
+        message_id: format!("message-{number}").into(),
+        time: Timestamp(number as i64 * 60_000),
+        received: Timestamp(HOUR),
+        environment: if number.is_multiple_of(5) { "staging" } else { "production" }.into(),
+        units: vec![Unit { id_type: crate::event::TermId(1), id: format!("user-{}", number % 50).into() }],
+        value: number.is_multiple_of(3).then_some(number as f64),
+        subject: number.is_multiple_of(10).then(|| Subject {
+            kind: Kind::ConfigExposure,
+            name: "button".into(),
+            rule: format!("group-{}", number % 20 / 10),
+            value: String::new(),
+            allocated: String::new(),
+        }),
+        // Noise, so that blocks fill as they do with real ids.
+        raw: format!(
+            r#"{{"event":"Event {}","noise":["{:x}","{:x}","{:x}"]}}"#,
+            number % 7,
+            noise(1),
+            noise(2),
+            noise(3)
+        )
+        .into(),
+        shared: None,
+    }
+}
+
+fn all(store: &Store) -> Vec<StoredEvent> {
+    let mut events = store.snapshot().unwrap().events(&EventFilter::default(), usize::MAX).unwrap();
+    events.reverse();
+    events
+}
+
+#[test]
+fn events_are_stored_once_in_order_and_survive_sealing_and_reopening() {
+    let mut house = House::new();
+    for round in 0..20 {
+        let applied = house.append(round * 100..round * 100 + 110);
+        let overlap = if round == 0 { 0 } else { 10 };
+        assert_eq!((applied.stored, applied.duplicates), (110 - overlap, overlap));
+        assert_eq!(applied.next, house.store.next_sequence().0);
+    }
+    let before = all(&house.store);
+    assert_eq!(before.len(), 2010);
+    for (number, stored) in before.iter().enumerate() {
+        let sent = event(number as u64);
+        assert_eq!(stored.sequence.0, number as u64);
+        assert_eq!(stored.message_id, sent.message_id);
+        assert_eq!(stored.name, sent.name);
+        assert_eq!(stored.value, sent.value);
+        assert_eq!(stored.subject, sent.subject);
+        assert_eq!(stored.environment, sent.environment);
+        assert_eq!(stored.time, sent.time);
+        assert_eq!(stored.raw, sent.raw);
+        assert_eq!(stored.units, [("userID".to_owned(), sent.units[0].id.to_string())]);
+    }
+    house.sound();
+    let volumes = house.store.snapshot().unwrap().volumes().unwrap();
+    assert!(house.settle() > 3, "blocks were sealed and runs merged");
+    assert_eq!(all(&house.store), before);
+    let report = house.sound();
+    assert!(report.blocks > 3 && report.unsealed < 500, "{report:?}");
+    assert_eq!(house.store.snapshot().unwrap().volumes().unwrap().len(), volumes.len());
+
+    let id = house.store.id().to_owned();
+    let mut house = house.reopen();
+    assert_eq!(house.store.id(), id, "the seed matters only for a new store");
+    assert_eq!(all(&house.store), before);
+    house.sound();
+    assert_eq!(house.append(0..2020).stored, 10, "every message is still known");
+    house.sound();
+}
+
+#[test]
+fn events_are_found_by_name_source_unit_and_place() {
+    let mut house = House::new();
+    house.append(0..1000);
+    house.settle();
+    house.append(1000..1100);
+    let snapshot = house.store.snapshot().unwrap();
+    let numbers = |filter: EventFilter, limit| -> Vec<u64> {
+        snapshot.events(&filter, limit).unwrap().into_iter().map(|event| event.sequence.0).collect()
+    };
+    let expect = |wanted: &dyn Fn(u64) -> bool, limit: usize| -> Vec<u64> {
+        (0..1100).rev().filter(|&number| wanted(number)).take(limit).collect()
+    };
+    assert_eq!(numbers(EventFilter::default(), 150), expect(&|_| true, 150));
+    let named = EventFilter { name: Some("segment::Event 3".into()), ..EventFilter::default() };
+    assert_eq!(numbers(named, 100), expect(&|n| n % 7 == 3, 100));
+    let unit = EventFilter { unit: Some("user-7".into()), ..EventFilter::default() };
+    assert_eq!(numbers(unit, 1000), expect(&|n| n % 50 == 7, 1000));
+    let place = EventFilter { before: Some(Sequence(1003)), from: Some(Sequence(995)), ..EventFilter::default() };
+    assert_eq!(numbers(place, 1000), expect(&|n| (995..1003).contains(&n), 1000));
+    let nothing = EventFilter { name: Some("unknown".into()), ..EventFilter::default() };
+    assert_eq!(numbers(nothing, 10), Vec::<u64>::new());
+    let source = EventFilter { source: Some(Source::Statsig), ..EventFilter::default() };
+    assert_eq!(numbers(source, 10), Vec::<u64>::new());
+}
+
+#[test]
+fn a_store_of_a_newer_format_and_a_foreign_file_are_refused() {
+    let directory = tempfile::tempdir().unwrap();
+    let path = directory.path().join("weir.redb");
+    drop(Store::open(&path, options(), [1; 32]).unwrap());
+    {
+        let db = redb::Database::create(&path).unwrap();
+        let transaction = db.begin_write().unwrap();
+        transaction.open_table(tables::META).unwrap().insert("format", 99u32.to_le_bytes().as_slice()).unwrap();
+        transaction.commit().unwrap();
+    }
+    assert!(matches!(Store::open(&path, options(), [1; 32]), Err(OpenError::Newer { found: 99, known: 1 })));
+
+    let foreign = directory.path().join("foreign.redb");
+    {
+        let db = redb::Database::create(&foreign).unwrap();
+        let transaction = db.begin_write().unwrap();
+        transaction.open_table(redb::TableDefinition::<u64, u64>::new("theirs")).unwrap().insert(1, 1).unwrap();
+        transaction.commit().unwrap();
+    }
+    assert!(matches!(Store::open(&foreign, options(), [1; 32]), Err(OpenError::NotAStore)));
+}
+
+#[test]
+fn two_processes_cannot_open_one_store() {
+    let house = House::new();
+    let again = Store::open(&house.directory.path().join("weir.redb"), options(), [1; 32]);
+    assert!(matches!(again, Err(OpenError::InUse)));
+}
+
+#[test]
+fn refused_events_are_counted_by_reason_and_the_newest_can_be_looked_at() {
+    let mut house = House::new();
+    let tally = Tally {
+        source: Source::Segment,
+        outcome: crate::event::Outcome::Rejected,
+        reason: "too_deep",
+        name: "".into(),
+    };
+    for round in 0..3 {
+        let samples = (0..600)
+            .map(|n| RejectedSample::new(Timestamp(n), Source::Segment, "too_deep", "why", &format!("{round} {n}")))
+            .collect();
+        let submission = Submission { batch: house.store.new_batch(), tallies: vec![(tally.clone(), 600)], samples };
+        house.appender.commit(vec![Change::Append(Box::new(submission))], Timestamp(HOUR)).unwrap();
+    }
+    let snapshot = house.store.snapshot().unwrap();
+    let totals = snapshot.totals().unwrap();
+    assert_eq!(totals[&(tally.source.code(), tally.outcome.code(), "too_deep".into())], 1800);
+    let samples = snapshot.rejected(10_000).unwrap();
+    assert_eq!(samples.len() as u64, options().rejected_samples);
+    assert_eq!(samples[0].body, "2 599");
+}

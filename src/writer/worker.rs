@@ -1,0 +1,43 @@
+//! The worker beside the writer: prepares sealed blocks and merged runs from a snapshot. Changes nothing itself.
+
+use super::Command;
+use crate::store::{Job, ReadError, Store};
+use std::thread::JoinHandle;
+
+/// Why a job ended early.
+enum Ended {
+    Read(ReadError),
+    /// The writer is stopping or had no room; what was prepared is thrown away and prepared again later.
+    NotTaken,
+}
+
+impl From<ReadError> for Ended {
+    fn from(error: ReadError) -> Self {
+        Ended::Read(error)
+    }
+}
+
+pub(super) fn start(
+    store: Store,
+    jobs: flume::Receiver<Job>,
+    queue: flume::Sender<Command>,
+) -> std::io::Result<JoinHandle<()>> {
+    std::thread::Builder::new().name("weir-sealer".into()).spawn(move || {
+        for job in jobs {
+            if let Err(Ended::Read(error)) = run(&store, job, &queue) {
+                tracing::error!(%error, "events could not be sealed; they stay as they are and it is tried again later");
+                // A send fails only when the writer is gone, and then nobody needs to know.
+                let _ = queue.send(Command::JobFailed);
+            }
+        }
+    })
+}
+
+fn run(store: &Store, job: Job, queue: &flume::Sender<Command>) -> Result<(), Ended> {
+    let snapshot = store.snapshot()?;
+    job.run(&snapshot, |prepared| {
+        let (taken, wait) = flume::bounded(1);
+        queue.send(Command::Prepared { prepared, taken }).map_err(|_| Ended::NotTaken)?;
+        wait.recv().map_err(|_| Ended::NotTaken)
+    })
+}
