@@ -23,7 +23,7 @@ pub const DEFAULT_EVENT_BYTES: u64 = 128 << 10;
 /// Events in one body.
 pub const DEFAULT_EVENTS_PER_BODY: u64 = 5_000;
 /// Connections open at the same time, all HTTP threads together.
-pub const DEFAULT_CONNECTIONS: u64 = 10_000;
+pub const DEFAULT_CONNECTIONS: u64 = 4_096;
 /// How long a client may take to send a request's headers; also how long a connection may stay idle between requests.
 pub const DEFAULT_HEADER_DEADLINE: Duration = Duration::from_secs(10);
 /// How long a client may take to send a request's body.
@@ -31,7 +31,7 @@ pub const DEFAULT_BODY_DEADLINE: Duration = Duration::from_secs(30);
 /// Requests that wait for the writer.
 pub const DEFAULT_QUEUE_MESSAGES: u64 = 4_096;
 /// Bytes that wait for the writer.
-pub const DEFAULT_QUEUE_BYTES: u64 = 64 << 20;
+pub const DEFAULT_QUEUE_BYTES: u64 = 48 << 20;
 /// How long a request waits for room in that queue before it is answered 503.
 pub const DEFAULT_ENQUEUE_WAIT: Duration = Duration::from_secs(2);
 /// How long a messageId is remembered.

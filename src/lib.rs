@@ -27,8 +27,9 @@ pub mod ingest;
 pub mod admin;
 // Floor 7: the front door.
 pub mod http;
-// Floor 8: the house itself.
+// Floor 8: how the house is set up.
 pub mod config;
+// Floor 9: the house itself.
 pub mod server;
-// Floor 9: the roof.
+// Floor 10: the roof.
 pub mod cli;

@@ -10,7 +10,7 @@ use crate::config::Config;
 use crate::http::{self, BindError, Bodies, BodyLimits, Deadlines, Listen};
 use crate::ingest;
 use crate::meters::Meters;
-use crate::store::{CheckReport, DedupeLimits, OpenError, Options, ReadError, Store};
+use crate::store::{DedupeLimits, OpenError, Options, Store};
 use crate::writer::{self, Writing};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -31,8 +31,6 @@ pub enum ServerError {
     Data { path: PathBuf, source: std::io::Error },
     #[error("cannot open {path}: {source}")]
     Open { path: PathBuf, source: OpenError },
-    #[error("cannot read the store: {0}")]
-    Read(#[from] ReadError),
     #[error("cannot load the catalog: {0}")]
     Load(#[from] LoadError),
     #[error("cannot read the project file {path}: {source}")]
@@ -54,14 +52,14 @@ fn listed(error: &AdminError) -> String {
 }
 
 /// Store, writer and admin without a door: what a server has behind it, and what a command uses where no server runs.
-pub struct House {
+pub struct Opened {
     admin: Admin,
     meters: Arc<Meters>,
     /// Taken when it is stopped.
     writing: Option<Writing>,
 }
 
-impl House {
+impl Opened {
     pub fn admin(&self) -> &Admin {
         &self.admin
     }
@@ -75,7 +73,7 @@ impl House {
     }
 }
 
-impl Drop for House {
+impl Drop for Opened {
     fn drop(&mut self) {
         if let Err(error) = self.close() {
             tracing::error!(%error, "the store was not closed in good order");
@@ -84,7 +82,7 @@ impl Drop for House {
 }
 
 /// Opens the store of a data directory, which is made if it is not there.
-pub fn open(config: &Config) -> Result<House, ServerError> {
+pub fn open(config: &Config) -> Result<Opened, ServerError> {
     let path = config.data.join(STORE_FILE);
     make_private_directory(&config.data)?;
     let random = system_random();
@@ -118,17 +116,7 @@ pub fn open(config: &Config) -> Result<House, ServerError> {
             return Err(error.into());
         }
     };
-    Ok(House { admin, meters, writing: Some(writing) })
-}
-
-/// Verifies the store of a data directory that no server has open.
-pub fn check(data: &Path) -> Result<CheckReport, ServerError> {
-    let path = data.join(STORE_FILE);
-    let missing = |source| ServerError::Data { path: path.clone(), source };
-    std::fs::metadata(&path).map_err(missing)?;
-    let opened = Store::open(&path, Options::default(), [0; 32]);
-    let (store, _appender) = opened.map_err(|source| ServerError::Open { path: path.clone(), source })?;
-    Ok(store.snapshot()?.check()?)
+    Ok(Opened { admin, meters, writing: Some(writing) })
 }
 
 /// Runs the server until it is told to stop, or a write fails.
@@ -186,7 +174,7 @@ fn apply(admin: &Admin, path: &Path) -> Result<(), ServerError> {
     let applied =
         admin.apply(&text, &options).map_err(|error| ServerError::Project { path: path.to_owned(), error })?;
     for kept in &applied.kept {
-        tracing::warn!("{kept}");
+        tracing::warn!(item = kept.item, why = kept.why, "kept as it is");
     }
     first_start::show_keys(&applied.new_keys);
     Ok(())

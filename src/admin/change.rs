@@ -29,10 +29,16 @@ pub struct Applied {
     pub removed: Vec<String>,
     pub unchanged: usize,
     /// What stands otherwise than in the file, and why it was left.
-    pub kept: Vec<String>,
+    pub kept: Vec<KeptItem>,
     /// Keys that the file asked for without giving their text. Shown this once.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub new_keys: Vec<super::NewKey>,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct KeptItem {
+    pub item: String,
+    pub why: String,
 }
 
 fn called(item: &ItemRef) -> String {
@@ -56,7 +62,11 @@ impl Admin {
             updated: plan.update.iter().map(|change| called(&change.item)).collect(),
             removed: plan.remove.iter().map(called).collect(),
             unchanged: plan.unchanged.len() + keys.unchanged,
-            kept: plan.kept.iter().map(|kept| format!("{} {}", called(&kept.item), kept.why)).collect(),
+            kept: plan
+                .kept
+                .iter()
+                .map(|kept| KeptItem { item: called(&kept.item), why: kept.why.to_string() })
+                .collect(),
             new_keys: Vec::new(),
         };
         applied.created.extend(keys.create.iter().map(|key| format!("key {}", key.description)));

@@ -8,18 +8,17 @@ mod histogram;
 mod message_ids;
 mod outcome;
 mod pace;
-mod random;
 mod template;
 
 pub use corpus::{Corpus, Mix, ShapesError, Variety};
 pub use histogram::Histogram;
 pub use outcome::{Figures, Outcome, Tally};
 
+use super::random::mix;
 use crate::clock::{Clock, SystemClock};
 use anyhow::Context;
 use client::{Heads, Lane};
 use pace::Pace;
-use random::mix;
 use std::cell::RefCell;
 use std::io::{self, Write};
 use std::net::{SocketAddr, ToSocketAddrs};

@@ -30,7 +30,7 @@ pub struct Settings {
     /// Most events in one body [default: 5000]
     #[arg(long, env = "WEIR_EVENTS_PER_BODY", value_name = "N")]
     pub events_per_body: Option<u64>,
-    /// Most connections at the same time [default: 10000]
+    /// Most connections at the same time [default: 4096]
     #[arg(long, env = "WEIR_CONNECTIONS", value_name = "N")]
     pub connections: Option<u64>,
     /// Time a client has for a request's headers [default: 10s]
@@ -42,7 +42,7 @@ pub struct Settings {
     /// Most requests waiting for the writer [default: 4096]
     #[arg(long, env = "WEIR_QUEUE_MESSAGES", value_name = "N")]
     pub queue_messages: Option<u64>,
-    /// Most bytes waiting for the writer [default: 64MiB]
+    /// Most bytes waiting for the writer [default: 48MiB]
     #[arg(long, env = "WEIR_QUEUE_BYTES", value_name = "SIZE")]
     pub queue_bytes: Option<Size>,
     /// Time a request waits for room in that queue before it is answered 503 [default: 2s]

@@ -2,8 +2,8 @@
 //! Every event is filled anew, so that neither deduplication nor compression is flattered by repetition.
 
 use super::message_ids::MessageIds;
-use super::random::{Random, mix, scale};
 use super::template::{Hole, Template, TemplateError};
+use crate::cli::random::{Random, mix, scale};
 use crate::event::{Kind, Timestamp};
 use serde::Deserialize;
 use serde_json::value::RawValue;

@@ -79,8 +79,8 @@ fn upper(index: usize) -> u64 {
 
 #[cfg(test)]
 mod tests {
-    use super::super::random::Random;
     use super::*;
+    use crate::cli::random::Random;
 
     #[test]
     fn every_value_lies_in_its_bucket_and_buckets_follow_each_other() {

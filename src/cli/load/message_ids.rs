@@ -1,7 +1,7 @@
 //! Message ids that no other event of this process, and practically of no other process, has. Never repeats for a repeated
 //! seed: a second run with the same seed would otherwise send nothing but duplicates.
 
-use super::random::mix;
+use crate::cli::random::mix;
 use std::sync::atomic::{AtomicU64, Ordering};
 
 /// Ids are reserved in blocks so that the threads do not share a cache line for each event.

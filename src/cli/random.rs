@@ -1,4 +1,5 @@
-//! The generator's randomness: small, fast and repeatable from a seed. Never used for keys, tokens or assignment.
+//! Randomness that can be repeated from a seed, for generated load and simulated visitors: small and fast. Never used for
+//! keys, tokens or assignment.
 
 /// SplitMix64 (Steele, Lea, Flood: Fast Splittable Pseudorandom Number Generators, 2014).
 #[derive(Debug, Clone)]

@@ -1,0 +1,76 @@
+//! `weir results NAME`: what an experiment or a gate has shown so far. Computes nothing; prints the report that the page
+//! and the API show.
+
+use super::door::Door;
+use super::place::Place;
+use anyhow::bail;
+
+/// Columns of a table where there is no terminal to ask.
+const WIDTH: usize = 120;
+
+#[derive(Debug, clap::Args)]
+pub struct ResultsArgs {
+    /// Experiment or gate
+    pub name: String,
+    /// Print the report as JSON
+    #[arg(long, env = "WEIR_JSON")]
+    pub json: bool,
+    /// Rule of a gate [default: every rule that splits]
+    #[arg(long, env = "WEIR_RULE", value_name = "ID")]
+    pub rule: Option<String>,
+    /// Confidence level [default: 0.95]
+    #[arg(long, env = "WEIR_LEVEL", value_name = "0.5..1")]
+    pub level: Option<String>,
+    /// Units that met more than one group: exclude, first or both [default: exclude]
+    #[arg(long, env = "WEIR_CROSSOVERS", value_name = "HOW")]
+    pub crossovers: Option<String>,
+    /// Interval of the relative difference: fieller or delta [default: fieller]
+    #[arg(long, env = "WEIR_RELATIVE", value_name = "METHOD")]
+    pub relative: Option<String>,
+    /// Count from this time on instead of the experiment's start
+    #[arg(long, env = "WEIR_START", value_name = "TIME")]
+    pub start: Option<String>,
+    /// Count up to this time instead of now or the experiment's end
+    #[arg(long, env = "WEIR_END", value_name = "TIME")]
+    pub end: Option<String>,
+    /// Further event names to report, separated by commas
+    #[arg(long, env = "WEIR_METRICS", value_name = "NAMES")]
+    pub metrics: Option<String>,
+    #[command(flatten)]
+    pub place: Place,
+}
+
+impl ResultsArgs {
+    /// As the console API calls them; their values are checked there, once for all who ask.
+    fn options(&self) -> Vec<(&'static str, String)> {
+        [
+            ("level", &self.level),
+            ("crossovers", &self.crossovers),
+            ("relative", &self.relative),
+            ("start", &self.start),
+            ("end", &self.end),
+            ("metrics", &self.metrics),
+        ]
+        .into_iter()
+        .filter_map(|(name, value)| Some((name, value.clone()?)))
+        .collect()
+    }
+}
+
+pub fn run(args: &ResultsArgs) -> anyhow::Result<()> {
+    let door = Door::open(&args.place.config()?)?;
+    let Some(report) = door.report(&args.name, args.rule.as_deref(), &args.options())? else {
+        bail!("there is no experiment and no gate `{}`", args.name);
+    };
+    if args.json {
+        println!("{:#}", serde_json::to_value(&report)?);
+    } else {
+        print!("{}", crate::results::render(&report, width()));
+    }
+    Ok(())
+}
+
+/// The terminal's width in columns.
+pub fn width() -> usize {
+    std::env::var("COLUMNS").ok().and_then(|columns| columns.parse().ok()).unwrap_or(WIDTH)
+}
