@@ -69,6 +69,8 @@ pub struct Options {
     pub cache_bytes: usize,
     /// The size that a sealed block stays just under after compression; a power of two, because redb allocates in those.
     pub block_bytes: usize,
+    /// The size that a tail stays just under, likewise. A larger commit writes several.
+    pub tail_bytes: usize,
     /// zstd's level for sealed blocks.
     pub compression: i32,
     /// When nothing arrives for a while, this many tails are worth sealing though they fill no block.
@@ -84,6 +86,7 @@ impl Default for Options {
         Options {
             cache_bytes: 32 << 20,
             block_bytes: 1 << 20,
+            tail_bytes: 1 << 20,
             compression: 1,
             quiet_tails: 32,
             rejected_samples: 1000,

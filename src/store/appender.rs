@@ -2,17 +2,17 @@
 //! Starts no thread and knows no channel.
 
 use super::batch::{Batch, NewTerms, RejectedSample, Submission, Term};
-use super::block::{Damage, Tail};
+use super::block::{Damage, TailBuilder};
 use super::columns::Tally;
 use super::dedupe::{Dedupe, Run};
 use super::run::{Filter, RunMeta};
-use super::seal::{Job, MergedRun, Sealed, Work};
+use super::seal::{Job, MergedRun, PAGE_OVERHEAD, Sealed, Work};
 use super::tables::*;
 use super::terms::Terms;
 use super::{Options, Shared};
 use crate::event::{Outcome, Sequence, Source, TermId, Timestamp};
 use redb::{ReadTransaction, ReadableDatabase, ReadableTable, WriteTransaction};
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, VecDeque};
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
@@ -94,7 +94,11 @@ pub struct Appender {
     dedupe: Dedupe,
     next: u64,
     /// Text bytes of each tail that is not wholly sealed: (first, rows, bytes).
-    tails: std::collections::VecDeque<(u64, u64, u64)>,
+    tails: VecDeque<(u64, u64, u64)>,
+    /// The sum of their bytes.
+    unsealed: u64,
+    /// Kept from tail to tail, so that its memory is not asked for anew each time.
+    buffer: Vec<u8>,
     /// The end of the sealed log.
     sealed: u64,
     /// First sequence and text bytes of the last sealed block, if it is far from full.
@@ -111,7 +115,7 @@ pub struct Appender {
 pub(super) struct Found {
     pub dedupe: Dedupe,
     pub next: u64,
-    pub tails: std::collections::VecDeque<(u64, u64, u64)>,
+    pub tails: VecDeque<(u64, u64, u64)>,
     pub sealed: u64,
     pub last_block: Option<(u64, u64)>,
     pub next_run: u64,
@@ -126,7 +130,9 @@ impl Appender {
             options,
             dedupe: found.dedupe,
             next: found.next,
+            unsealed: found.tails.iter().map(|(_, _, bytes)| bytes).sum(),
             tails: found.tails,
+            buffer: Vec::new(),
             sealed: found.sealed,
             last_block: found.last_block,
             next_run: found.next_run,
@@ -157,7 +163,7 @@ impl Appender {
 
     /// Text bytes that are committed but not sealed yet.
     pub fn unsealed_bytes(&self) -> u64 {
-        self.tails.iter().map(|(_, _, bytes)| bytes).sum()
+        self.unsealed
     }
 
     pub fn dedupe_keys(&self) -> u64 {
@@ -179,10 +185,9 @@ impl Appender {
         let appended: usize =
             changes.iter().map(|change| if let Change::Append(s) = change { s.batch.bytes() } else { 0 }).sum();
         transaction.set_quick_repair(self.options.quick_repair.applies(appended));
-        let mut write = Write { terms: None, tallies: BTreeMap::new(), tail: Tail::default(), reader: None };
+        let mut write = Write { terms: None, tallies: BTreeMap::new(), tail: self.new_tail(), reader: None };
         let mut answers = Vec::with_capacity(changes.len());
         let mut rest = Vec::new();
-        let first = self.next;
         for change in changes {
             match change {
                 Change::Append(submission) => answers.push(self.append(*submission, &mut write, &transaction)?),
@@ -192,14 +197,8 @@ impl Appender {
                 }
             }
         }
-        if !write.tail.columns.is_empty() {
-            write.tail.columns.finish();
-            let rows = write.tail.columns.len() as u64;
-            let bytes = write.tail.encode();
-            transaction.open_table(TAILS)?.insert(first, bytes.as_slice())?;
-            self.tails.push_back((first, rows, write.tail.text.len() as u64));
-            self.next += rows;
-        }
+        self.put_tail(&mut write, &transaction)?;
+        self.buffer = std::mem::replace(&mut write.tail, TailBuilder::new(Vec::new())).finish();
         put_tallies(&transaction, &write.tallies, now)?;
         for change in rest {
             self.apply(change, &transaction, &mut write, now)?;
@@ -212,6 +211,26 @@ impl Appender {
             answer.next = self.next;
         }
         Ok(answers)
+    }
+
+    fn new_tail(&mut self) -> TailBuilder {
+        TailBuilder::new(std::mem::take(&mut self.buffer))
+    }
+
+    /// Stores what was gathered and begins the next tail.
+    fn put_tail(&mut self, write: &mut Write, transaction: &WriteTransaction) -> Result<(), CommitError> {
+        let rows = write.tail.rows() as u64;
+        if rows == 0 {
+            return Ok(());
+        }
+        let text = write.tail.text_bytes() as u64;
+        let bytes = std::mem::replace(&mut write.tail, TailBuilder::new(Vec::new())).finish();
+        transaction.open_table(TAILS)?.insert(self.next, bytes.as_slice())?;
+        write.tail = TailBuilder::new(bytes);
+        self.tails.push_back((self.next, rows, text));
+        self.unsealed += text;
+        self.next += rows;
+        Ok(())
     }
 
     fn append(
@@ -249,8 +268,12 @@ impl Appender {
             numbers.name = number(row.name, &names);
             numbers.environment = number(row.environment, &environments);
             numbers.subject = number(row.subject, &subjects);
-            write.tail.columns.push(numbers, units[row.units.start as usize..row.units.end as usize].iter().copied());
-            write.tail.text.extend_from_slice(&text[row.text.clone()]);
+            let text = &text[row.text.clone()];
+            if write.tail.rows() > 0 && write.tail.size_with(text.len()) > self.options.tail_bytes - PAGE_OVERHEAD {
+                self.put_tail(write, transaction)?;
+            }
+            let units = units[row.units.start as usize..row.units.end as usize].iter().copied();
+            write.tail.push(numbers, units, row.fingerprint, text);
         }
         for (tally, count) in tallies {
             *write.tallies.entry(tally).or_default() += count;
@@ -415,7 +438,9 @@ impl Appender {
             && tail + rows <= end
         {
             tails.remove(tail)?;
-            self.tails.pop_front();
+            if let Some((_, _, bytes)) = self.tails.pop_front() {
+                self.unsealed -= bytes;
+            }
         }
         self.ratio = ratio;
         let full = digest.text_bytes as f64 * ratio >= self.options.block_bytes as f64 / 4.0;
@@ -478,7 +503,7 @@ struct Write {
     /// The dictionaries with what this transaction adds, once it adds something.
     terms: Option<Terms>,
     tallies: BTreeMap<Tally, u64>,
-    tail: Tail,
+    tail: TailBuilder,
     /// Opened when a filter first says "maybe".
     reader: Option<ReadTransaction>,
 }

@@ -4,7 +4,6 @@ use super::appender::{Appender, Found, delete_run, filter_of};
 use super::block::{Damage, Digest, Tail};
 use super::dedupe::{Dedupe, Run};
 use super::run::{RunMeta, decode_part};
-use super::seal::fingerprints;
 use super::tables::*;
 use super::terms::Terms;
 use super::{Keys, Options, Shared, Store};
@@ -85,7 +84,7 @@ fn open(db: Database, options: Options, seed: [u8; 32]) -> Result<(Store, Append
     };
     drop_orphans(&db)?;
     let terms = read_terms(&db)?;
-    let found = find(&db, keys, &options)?;
+    let found = find(&db, &options)?;
     let shared =
         Arc::new(Shared { db, id, keys, terms: ArcSwap::from_pointee(terms), next: AtomicU64::new(found.next) });
     let appender = Appender::new(shared.clone(), options, found);
@@ -201,7 +200,7 @@ fn read_terms(db: &Database) -> Result<Terms, OpenError> {
     Ok(terms)
 }
 
-fn find(db: &Database, keys: Keys, options: &Options) -> Result<Found, OpenError> {
+fn find(db: &Database, options: &Options) -> Result<Found, OpenError> {
     let transaction = db.begin_read()?;
     let mut dedupe = Dedupe::new(options.dedupe);
     let mut next_run = 0;
@@ -246,9 +245,7 @@ fn find(db: &Database, keys: Keys, options: &Options) -> Result<Found, OpenError
         let rows = tail.columns.len() as u64;
         tails.push_back((first, rows, tail.text.len() as u64));
         next = next.max(first + rows);
-        for key in fingerprints(keys, &tail.columns, &tail.text, first)? {
-            dedupe.remember(key);
-        }
+        tail.fingerprints.into_iter().for_each(|key| dedupe.remember(key));
     }
     let samples = transaction.open_table(SAMPLES)?;
     let oldest_sample = samples.first()?.map_or(0, |(number, _)| number.value());
