@@ -30,6 +30,8 @@ use wire::Bodies;
 
 /// Connections that the events are sent over.
 const CONNECTIONS: usize = 8;
+/// How long a body is tried: the server is our own, and if it is gone it stays so.
+const GIVE_UP_AFTER: Duration = Duration::from_secs(30);
 /// How often the serving demo looks whether it is to stop.
 const LOOK_EVERY: Duration = Duration::from_millis(100);
 
@@ -104,7 +106,8 @@ impl Sent {
 
 fn send(bodies: Bodies, total: u64, address: &Address, key: &str, stop: &AtomicBool) -> anyhow::Result<Sent> {
     let started = Instant::now();
-    let mut courier: Courier<u64> = Courier::start(address, CONNECTIONS, Patience::default())?;
+    let patience = Patience { give_up_after: GIVE_UP_AFTER, ..Patience::default() };
+    let mut courier: Courier<u64> = Courier::start(address, CONNECTIONS, patience)?;
     let mut progress = Progress::start("sending", Of::Events, Some(total));
     let mut sent = Sent { events: 0, bytes: 0, took: Duration::ZERO };
     let mut arrived = |delivered: super::deliver::Delivered<u64>| {
