@@ -5,6 +5,7 @@
 //! answered on one core. Nothing here touches the store; that is the application's, behind `App`.
 
 mod accept;
+mod app;
 pub mod auth;
 mod bind;
 mod body;
@@ -17,6 +18,7 @@ mod reply;
 pub mod route;
 mod waiting;
 
+pub use app::House;
 pub use bind::BindError;
 pub use body::{Bodies, Body, BodyRefusal};
 pub use limits::{BodyLimits, Deadlines};

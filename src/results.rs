@@ -6,6 +6,7 @@
 
 mod accumulate;
 mod health;
+mod log;
 mod metric;
 mod options;
 mod question;
@@ -14,6 +15,7 @@ mod table;
 mod units;
 
 pub use health::{CROSSOVERS_ALERT, CROSSOVERS_WARNING, FEW_UNITS, UNMATCHED_WARNING};
+pub use log::StoredLog;
 pub use metric::TOP_NAMES;
 pub use options::{Crossovers, OptionError, Options};
 pub use question::{Design, Group, MetricChoice, MetricKind, Question, QuestionKind, Role, Rule};

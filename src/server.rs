@@ -1,1 +1,199 @@
-//! (not built yet)
+//! The house itself: built from the ground up (store, writer, admin, door), stopped from the top down. Decides nothing that
+//! a room below can decide.
+
+mod first_start;
+mod token_file;
+
+use crate::admin::{Admin, AdminError, ApplyOptions, LoadError, system_random};
+use crate::clock::{Clock, SystemClock};
+use crate::config::Config;
+use crate::http::{self, BindError, Bodies, BodyLimits, Deadlines, Listen};
+use crate::ingest;
+use crate::meters::Meters;
+use crate::store::{DedupeLimits, OpenError, Options, Store};
+use crate::writer::{self, Writing};
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::time::Duration;
+use tokio::signal::unix::{SignalKind, signal};
+
+/// The store's file in the data directory.
+pub const STORE_FILE: &str = "weir.redb";
+/// How long requests that are under way may take to finish when the server stops.
+const STOP_WITHIN: Duration = Duration::from_secs(5);
+/// Each remembered message costs about two bytes behind a filter.
+const BYTES_A_KEY: u64 = 2;
+
+/// Why the server does not start, or ended badly.
+#[derive(Debug, thiserror::Error)]
+pub enum ServerError {
+    #[error("cannot use the data directory {path}: {source}")]
+    Data { path: PathBuf, source: std::io::Error },
+    #[error("cannot open {path}: {source}")]
+    Open { path: PathBuf, source: OpenError },
+    #[error("cannot load the catalog: {0}")]
+    Load(#[from] LoadError),
+    #[error("cannot read the project file {path}: {source}")]
+    ProjectUnreadable { path: PathBuf, source: std::io::Error },
+    #[error("cannot apply the project file {path}: {error}{}", listed(.error))]
+    Project { path: PathBuf, error: AdminError },
+    #[error("cannot make the first keys: {0}")]
+    Keys(AdminError),
+    #[error(transparent)]
+    Bind(#[from] BindError),
+    #[error("cannot start a thread or runtime: {0}")]
+    Start(std::io::Error),
+    #[error("a write to disk failed, so the server stopped; what was acknowledged is on disk. Start it again: {0}")]
+    WriteFailed(#[from] crate::store::CommitError),
+}
+
+fn listed(error: &AdminError) -> String {
+    error.mistakes.iter().map(|mistake| format!("\n  {mistake}")).collect()
+}
+
+/// Store, writer and admin without a door: what a server has behind it, and what a command uses where no server runs.
+pub struct Opened {
+    admin: Admin,
+    meters: Arc<Meters>,
+    /// Taken when it is stopped.
+    writing: Option<Writing>,
+}
+
+impl Opened {
+    pub fn admin(&self) -> &Admin {
+        &self.admin
+    }
+
+    /// Commits what is queued and closes the store.
+    fn close(&mut self) -> Result<(), ServerError> {
+        match self.writing.take() {
+            Some(writing) => Ok(writing.stop()?),
+            None => Ok(()),
+        }
+    }
+}
+
+impl Drop for Opened {
+    fn drop(&mut self) {
+        if let Err(error) = self.close() {
+            tracing::error!(%error, "the store was not closed in good order");
+        }
+    }
+}
+
+/// Opens the store of a data directory, which is made if it is not there.
+pub fn open(config: &Config) -> Result<Opened, ServerError> {
+    let path = config.data.join(STORE_FILE);
+    make_private_directory(&config.data)?;
+    let random = system_random();
+    let mut seed = [0; 32];
+    random(&mut seed);
+    let keys = config.deduplication.memory_bytes as u64 / BYTES_A_KEY;
+    let window_ms = i64::from(config.deduplication.hours) * 3_600_000;
+    let dedupe = DedupeLimits { window_ms, keys, ..DedupeLimits::default() };
+    let (store, appender) = Store::open(&path, Options { dedupe, ..Options::default() }, seed)
+        .map_err(|source| ServerError::Open { path, source })?;
+    let clock: Arc<dyn Clock> = Arc::new(SystemClock);
+    let meters = Arc::new(Meters::default());
+    let limits = writer::Limits {
+        queue_messages: config.limits.queue_messages,
+        queue_bytes: config.limits.queue_bytes,
+        ..writer::Limits::default()
+    };
+    let folder = config.data.clone();
+    let free_bytes = Box::new(move || free_bytes(&folder));
+    let (handle, writing) = writer::start(store.clone(), appender, limits, clock.clone(), meters.clone(), free_bytes)
+        .map_err(ServerError::Start)?;
+    let limits = ingest::Limits {
+        event_bytes: config.limits.event_bytes,
+        events_per_body: config.limits.events_per_body,
+        ..ingest::Limits::default()
+    };
+    let admin = match Admin::load(store, handle, clock, meters.clone(), random, limits) {
+        Ok(admin) => admin,
+        Err(error) => {
+            writing.stop()?;
+            return Err(error.into());
+        }
+    };
+    Ok(Opened { admin, meters, writing: Some(writing) })
+}
+
+/// Runs the server until it is told to stop, or a write fails.
+pub fn run(config: Config) -> Result<(), ServerError> {
+    let mut house = open(&config)?;
+    if let Some(path) = &config.project {
+        apply(&house.admin, path)?;
+    }
+    let made = first_start::make_keys(&house.admin).map_err(ServerError::Keys)?;
+    let body_limits = BodyLimits {
+        bytes: config.limits.body_bytes,
+        inflated_bytes: config.limits.body_bytes,
+        time: config.limits.body_deadline,
+        ..BodyLimits::default()
+    };
+    let bodies = Bodies::new(body_limits, house.meters.clone());
+    let app = http::House::new(house.admin.clone(), bodies, config.limits.enqueue_wait);
+    let listen = Listen {
+        threads: config.http_threads.get(),
+        connections: config.limits.connections,
+        deadlines: Deadlines { header: config.limits.header_deadline, ..Deadlines::default() },
+        ..Listen::on(config.listen)
+    };
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().map_err(ServerError::Start)?;
+    let (mut term, mut int) = {
+        let _entered = runtime.enter();
+        let on = |kind| signal(kind).map_err(ServerError::Start);
+        (on(SignalKind::terminate())?, on(SignalKind::interrupt())?)
+    };
+    let serving = http::serve(listen, Arc::new(app), house.meters.clone())?;
+    let address = serving.address();
+    let token = token_file::leave(&config.data, address, &house.admin);
+    let token = token.map_err(|source| ServerError::Data { path: config.data.clone(), source })?;
+    first_start::announce(address, &house.admin, &made);
+    let writing = house.writing.as_ref().expect("it is taken only when the house closes");
+    runtime.block_on(async {
+        tokio::select! {
+            _ = term.recv() => tracing::info!("stopping"),
+            _ = int.recv() => tracing::info!("stopping"),
+            () = writing.failed() => tracing::error!("a write failed; stopping"),
+        }
+    });
+    drop(token);
+    let cut_off = serving.stop(STOP_WITHIN);
+    if cut_off > 0 {
+        tracing::warn!(cut_off, "connections were cut off because they took too long");
+    }
+    house.close()
+}
+
+fn apply(admin: &Admin, path: &Path) -> Result<(), ServerError> {
+    let text = std::fs::read_to_string(path)
+        .map_err(|source| ServerError::ProjectUnreadable { path: path.to_owned(), source })?;
+    let options = ApplyOptions { author: format!("project file {}", path.display()), ..ApplyOptions::default() };
+    let applied =
+        admin.apply(&text, &options).map_err(|error| ServerError::Project { path: path.to_owned(), error })?;
+    for kept in &applied.kept {
+        tracing::warn!(item = kept.item, why = kept.why, "kept as it is");
+    }
+    first_start::show_keys(&applied.new_keys);
+    Ok(())
+}
+
+/// The directory holds what only its owner should read.
+fn make_private_directory(path: &Path) -> Result<(), ServerError> {
+    use std::os::unix::fs::DirBuilderExt;
+    if path.is_dir() {
+        return Ok(());
+    }
+    std::fs::DirBuilder::new()
+        .recursive(true)
+        .mode(0o700)
+        .create(path)
+        .map_err(|source| ServerError::Data { path: path.to_owned(), source })
+}
+
+fn free_bytes(folder: &Path) -> Option<u64> {
+    let disk = rustix::fs::statvfs(folder).ok()?;
+    Some(disk.f_bavail.saturating_mul(disk.f_frsize))
+}

@@ -17,6 +17,8 @@ mod columns;
 mod dedupe;
 mod fingerprint;
 mod open;
+#[cfg(test)]
+mod probe;
 mod row;
 mod run;
 mod seal;
@@ -35,6 +37,8 @@ pub use columns::{Columns, Numbers, Tally, UnitColumn};
 pub use dedupe::DedupeLimits;
 pub use fingerprint::Keys;
 pub use open::OpenError;
+#[cfg(test)]
+pub use probe::Pushed;
 pub use seal::{Job, Prepared};
 pub use snapshot::{EventFilter, HourlyTally, ReadError, Snapshot, StoredEvent, StoredItem};
 pub use terms::{Dictionary, Terms};

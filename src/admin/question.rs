@@ -1,0 +1,134 @@
+//! Results: what the catalog says of an experiment or gate becomes a question, the log answers it.
+
+use super::{Admin, AdminError};
+use crate::catalog::{Catalog, Experiment, Gate, Metric, MetricEventType, MetricRef, MetricType, RollupTimeWindow};
+use crate::results::{
+    self, Design, Group, MetricChoice, MetricKind, Options, Question, Report, ResultsError, Role, Rule, StoredLog,
+};
+use crate::stats::Level;
+
+/// What a report is asked about.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Subject {
+    Experiment(String),
+    /// Every rule with an analysable split, or one rule.
+    Gate {
+        name: String,
+        rule: Option<String>,
+    },
+}
+
+/// A report that is asked for, with its options as a query string or command line gives them.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ResultsQuery {
+    pub subject: Subject,
+    pub options: Vec<(String, String)>,
+}
+
+impl Admin {
+    pub fn results(&self, query: &ResultsQuery) -> Result<Report, AdminError> {
+        let pairs = query.options.iter().map(|(name, value)| (name.as_str(), value.as_str()));
+        let mut options =
+            Options::parse(pairs).map_err(|error| AdminError::refused(error.code, error.message.clone()))?;
+        let state = self.state();
+        let catalog = &state.catalog;
+        let question = match &query.subject {
+            Subject::Experiment(name) => {
+                let experiment = catalog.experiment(name).ok_or_else(|| AdminError::not_found("experiment", name))?;
+                let level = experiment.default_confidence_interval.level();
+                if !query.options.iter().any(|(name, _)| name == "level") {
+                    options.level = Level::new(level).unwrap_or(Level::DEFAULT);
+                }
+                of_experiment(catalog, experiment)
+            }
+            Subject::Gate { name, rule } => {
+                let gate = catalog.gate(name).ok_or_else(|| AdminError::not_found("gate", name))?;
+                of_gate(catalog, gate, rule.as_deref())?
+            }
+        };
+        let log = self.store().snapshot().map(StoredLog::new)?;
+        let report = log.map_err(ResultsError::from).and_then(|log| results::conclude(&log, &question, &options));
+        report.map_err(|error| match error {
+            ResultsError::Log(error) => AdminError::broken("log", &error),
+            other => AdminError::refused(other.code(), other.to_string()),
+        })
+    }
+}
+
+fn of_experiment(catalog: &Catalog, experiment: &Experiment) -> Question {
+    let mut metrics = Vec::new();
+    for (list, role) in [
+        (&experiment.primary_metrics, Role::Primary),
+        (&experiment.secondary_metrics, Role::Secondary),
+        (&experiment.other_metrics, Role::Other),
+    ] {
+        metrics.extend(list.iter().filter_map(|metric| choice(catalog, metric, role)));
+    }
+    let control = experiment.control().map(|group| group.id.clone());
+    let groups = experiment
+        .groups
+        .iter()
+        .map(|group| Group { id: group.id.clone(), name: group.name.clone(), size: group.size })
+        .collect();
+    Question {
+        name: experiment.id.clone(),
+        id_type: experiment.id_type.clone(),
+        design: Design::Experiment { groups, control },
+        start: experiment.start_time.map(|start| start.0),
+        end: experiment.end_time.map(|end| end.0),
+        metrics,
+    }
+}
+
+fn of_gate(catalog: &Catalog, gate: &Gate, rule: Option<&str>) -> Result<Question, AdminError> {
+    let rules: Vec<Rule> = gate
+        .rules
+        .iter()
+        .filter(|found| rule.is_none_or(|wanted| found.id == wanted))
+        .map(|rule| Rule { id: rule.id.clone(), name: rule.name.clone(), pass_percentage: rule.pass_percentage })
+        .collect();
+    if let Some(wanted) = rule
+        && rules.is_empty()
+    {
+        return Err(AdminError::not_found("rule", wanted));
+    }
+    Ok(Question {
+        name: gate.id.clone(),
+        id_type: gate.id_type.clone(),
+        design: Design::Gate { rules },
+        start: None,
+        end: None,
+        metrics: gate
+            .monitoring_metrics
+            .iter()
+            .filter_map(|metric| choice(catalog, metric, Role::Monitoring))
+            .collect(),
+    })
+}
+
+/// What a scorecard's line counts, where it is something that results compute: events of one name, without a filter.
+fn choice(catalog: &Catalog, metric: &MetricRef, role: Role) -> Option<MetricChoice> {
+    let (event, kind) = match metric.kind {
+        MetricType::EventCount => (metric.name.clone(), MetricKind::EventCount),
+        MetricType::EventDau => return None,
+        kind => match catalog.metric(&metric.name, kind) {
+            Some(defined) => plain(defined)?,
+            None if kind == MetricType::EventUser => (metric.name.clone(), MetricKind::EventUser),
+            None => return None,
+        },
+    };
+    Some(MetricChoice { name: metric.name.clone(), event, kind, role })
+}
+
+fn plain(metric: &Metric) -> Option<(String, MetricKind)> {
+    let [event] = metric.metric_events.as_slice() else { return None };
+    if event.kind != MetricEventType::Count || !event.criteria.is_empty() {
+        return None;
+    }
+    let kind = match metric.kind {
+        MetricType::EventCountCustom => MetricKind::EventCount,
+        MetricType::EventUser if metric.rollup_time_window == Some(RollupTimeWindow::Max) => MetricKind::EventUser,
+        _ => return None,
+    };
+    Some((event.name.clone(), kind))
+}

@@ -1,0 +1,66 @@
+//! What was told to the house, ready to be asked: catalog, keys, and the intake rules compiled from both. Immutable; a
+//! change makes another.
+
+use super::LoadError;
+use crate::catalog::{Catalog, Incoming, Item, Key, KeyRing};
+use crate::ingest::{IdTypes, Limits, Rules, SourceRules};
+use crate::store::{Store, Terms};
+
+#[derive(Debug)]
+pub struct State {
+    pub catalog: Catalog,
+    pub keys: KeyRing,
+    pub rules: Rules,
+}
+
+impl State {
+    pub(super) fn load(store: &Store, limits: &Limits) -> Result<State, LoadError> {
+        let snapshot = store.snapshot()?;
+        let mut items = Vec::new();
+        for (kind, id, document) in snapshot.items()? {
+            let item: Item = serde_json::from_slice(&document)
+                .map_err(|error| LoadError::Catalog(format!("item {kind} {id:?}: {error}")))?;
+            items.push(item);
+        }
+        let mut keys = Vec::new();
+        for (id, document) in snapshot.key_documents()? {
+            let key: Key = serde_json::from_slice(&document)
+                .map_err(|error| LoadError::Catalog(format!("key {id:?}: {error}")))?;
+            keys.push(key);
+        }
+        let catalog = Catalog::from_items(items).map_err(|mistakes| {
+            let all: Vec<String> = mistakes.iter().map(ToString::to_string).collect();
+            LoadError::Catalog(all.join("; "))
+        })?;
+        let keys = KeyRing::new(keys);
+        let rules = rules(&catalog, &keys, snapshot.terms(), store.id(), limits);
+        Ok(State { catalog, keys, rules })
+    }
+}
+
+fn rules(catalog: &Catalog, keys: &KeyRing, terms: &Terms, store_id: &str, limits: &Limits) -> Rules {
+    let known = catalog.id_types().iter().filter_map(|it| Some((it.name.clone(), terms.id_types.find(&it.name)?)));
+    let id_types = IdTypes::new(known);
+    let mut rules = Rules::new(store_id, id_types.clone());
+    rules.limits = limits.clone();
+    let settings = catalog.settings();
+    rules.value_properties = settings.value_properties.clone();
+    rules.segment.prefix = settings.event_prefix.clone();
+    let integrations = catalog.integrations();
+    take(&mut rules.segment, &integrations.segment.incoming, &id_types);
+    take(&mut rules.rudderstack, &integrations.rudderstack.incoming, &id_types);
+    take(&mut rules.webhook, &integrations.webhook.incoming, &id_types);
+    rules.client_keys = keys.keys().iter().filter_map(|key| key.client_text.clone()).collect();
+    rules
+}
+
+fn take(rules: &mut SourceRules, incoming: &Incoming, id_types: &IdTypes) {
+    rules.enabled = incoming.is_enabled;
+    rules.include_new = incoming.include_new_events;
+    rules.events = incoming.events.iter().map(|(name, &taken)| (name.clone(), taken)).collect();
+    rules.map_identifiers = incoming
+        .map_identifiers
+        .iter()
+        .filter_map(|map| Some((map.field.clone(), id_types.find(&map.id_type)?)))
+        .collect();
+}

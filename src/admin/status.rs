@@ -1,0 +1,75 @@
+//! How the house is: what arrived and what became of it, and how far behind anything is. Reads only.
+
+use super::{Admin, AdminError};
+use crate::event::{Outcome, Source};
+use serde::Serialize;
+
+/// Events of all time that were not stored, by reason.
+#[derive(Debug, Serialize)]
+pub struct NotStored {
+    pub source: &'static str,
+    pub outcome: &'static str,
+    pub reason: String,
+    pub count: u64,
+}
+
+#[derive(Debug, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Status {
+    pub version: &'static str,
+    pub store_id: String,
+    /// Milliseconds since the epoch.
+    pub started_at: i64,
+    pub now: i64,
+    /// `stored` + `duplicate` + `filtered` + `rejected`, of all time.
+    pub received: u64,
+    pub stored: u64,
+    pub duplicate: u64,
+    pub filtered: u64,
+    pub rejected: u64,
+    pub not_stored: Vec<NotStored>,
+    /// Events that are committed but not yet sealed into a block.
+    pub unsealed: u64,
+    pub names: usize,
+    pub gates: usize,
+    pub experiments: usize,
+    /// Whether events are taken.
+    pub accepting: bool,
+}
+
+impl Admin {
+    pub fn status(&self) -> Result<Status, AdminError> {
+        let snapshot = self.store().snapshot()?;
+        let mut not_stored = Vec::new();
+        for ((source, outcome, reason), count) in snapshot.totals()? {
+            let (Some(source), Some(outcome)) = (Source::from_code(source), Outcome::from_code(outcome)) else {
+                continue;
+            };
+            not_stored.push(NotStored { source: source.as_str(), outcome: outcome.as_str(), reason, count });
+        }
+        let total = |outcome: Outcome| {
+            not_stored.iter().filter(|row| row.outcome == outcome.as_str()).map(|row| row.count).sum::<u64>()
+        };
+        let stored = snapshot.next_sequence().0;
+        let (duplicate, filtered, rejected) =
+            (total(Outcome::Duplicate), total(Outcome::Filtered), total(Outcome::Rejected));
+        let state = self.state();
+        Ok(Status {
+            version: env!("CARGO_PKG_VERSION"),
+            store_id: self.store().id().to_owned(),
+            started_at: self.inner.started.0,
+            now: self.now().0,
+            received: stored + duplicate + filtered + rejected,
+            stored,
+            duplicate,
+            filtered,
+            rejected,
+            not_stored,
+            unsealed: stored - snapshot.sealed().0,
+            names: snapshot.terms().names.len(),
+            gates: state.catalog.gates().len(),
+            experiments: state.catalog.experiments().len(),
+            accepting: self.writer().is_running(),
+        })
+    }
+}

@@ -1,0 +1,173 @@
+//! The house's own application behind the front door: finds the endpoint, checks the key, lets ingest and admin do the
+//! work, and puts what they say into an answer. Decides nothing about events.
+
+mod console;
+mod events;
+mod page;
+mod stream;
+
+use super::reply::Reply;
+use super::route::{Place, Resolved, Route};
+use super::{App, Bodies, ReplyBody, auth, cors};
+use crate::admin::{Admin, AdminError, Session};
+use crate::catalog::{Key, Role};
+use hyper::body::Incoming;
+use hyper::header::{COOKIE, HeaderValue};
+use hyper::http::request::Parts;
+use hyper::{Request, Response, StatusCode};
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::time::Duration;
+
+/// Seconds after which a client that was turned away for lack of room should come back.
+const RETRY_AFTER: u32 = 1;
+
+/// The application.
+pub struct House {
+    admin: Admin,
+    bodies: Arc<Bodies>,
+    /// How long a request waits for room in the write queue before it is answered 503.
+    enqueue_wait: Duration,
+}
+
+impl House {
+    pub fn new(admin: Admin, bodies: Arc<Bodies>, enqueue_wait: Duration) -> House {
+        House { admin, bodies, enqueue_wait }
+    }
+
+    async fn answer(&self, route: Route<'_>, parts: &Parts, incoming: Incoming) -> Reply {
+        match route {
+            Route::Segment(_) | Route::Webhook(_) | Route::StatsigEvents => self.take(route, parts, incoming).await,
+            Route::SegmentTelemetry => match self.bodies.read(&parts.headers, incoming).await {
+                Ok(_) => Reply::success(),
+                Err(refusal) => refusal.reply(),
+            },
+            Route::SegmentSettings { key } => self.settings(key),
+            Route::Live => operations("live"),
+            Route::Ready if self.admin.writer().is_running() => operations("ready"),
+            Route::Ready => Reply::error(
+                StatusCode::SERVICE_UNAVAILABLE,
+                "not_ready",
+                "events are not taken; the server is stopping",
+            )
+            .retry_after(RETRY_AFTER),
+            Route::Metrics => {
+                self.admin.writer().measure();
+                let kind = HeaderValue::from_static("text/plain; version=0.0.4; charset=utf-8");
+                Reply::new(StatusCode::OK, kind, self.admin.meters().render())
+            }
+            Route::Home => self.home(parts),
+            Route::Session => self.open_session(parts),
+            console => self.console(console, parts, incoming).await,
+        }
+    }
+
+    /// The known key that a request presents; `None` where it presents none.
+    fn key(&self, parts: &Parts) -> Result<Option<Key>, Reply> {
+        match auth::presented(&parts.headers, parts.uri.query()) {
+            Ok(Some(presented)) => self.known(presented.as_str()).map(Some),
+            Ok(None) => Ok(None),
+            Err(malformed) => Err(Reply::error(StatusCode::UNAUTHORIZED, "malformed_key", &malformed.to_string())),
+        }
+    }
+
+    fn known(&self, presented: &str) -> Result<Key, Reply> {
+        self.admin.state().keys.find(presented).cloned().ok_or_else(|| {
+            let message = "this key is not one of this project's; `weir keys list` shows which there are";
+            Reply::error(StatusCode::UNAUTHORIZED, "unknown_key", message)
+        })
+    }
+
+    /// Who asks for something of the console: a console key, or for reading a signed-in page.
+    fn authority(&self, parts: &Parts, needed: Role) -> Result<Session, Reply> {
+        let presented = match auth::presented(&parts.headers, None) {
+            Ok(presented) => presented,
+            Err(malformed) => {
+                return Err(Reply::error(StatusCode::UNAUTHORIZED, "malformed_key", &malformed.to_string()));
+            }
+        };
+        let session = match &presented {
+            Some(presented) => match self.admin.session(presented.as_str()) {
+                Some(session) => session,
+                None => {
+                    let key = self.known(presented.as_str())?;
+                    if !key.may_use_console(Role::Viewer) {
+                        let message = "this key cannot use the console API; use a console key";
+                        return Err(Reply::error(StatusCode::FORBIDDEN, "key_not_allowed", message));
+                    }
+                    Session { author: key.description.clone(), role: key.role.unwrap_or_default() }
+                }
+            },
+            // A page may read with its cookie; changes ask for a key, so that no other site can make a browser send them.
+            None if parts.method == hyper::Method::GET => match cookie(parts).and_then(|s| self.admin.session(s)) {
+                Some(session) => session,
+                None => return Err(no_key()),
+            },
+            None => return Err(no_key()),
+        };
+        if session.role < needed {
+            let message = "the role of this key does not allow it; use a key with a higher role";
+            return Err(Reply::error(StatusCode::FORBIDDEN, "role_not_allowed", message));
+        }
+        Ok(session)
+    }
+}
+
+impl App for House {
+    async fn respond(&self, request: Request<Incoming>, _peer: SocketAddr) -> Response<ReplyBody> {
+        let (parts, incoming) = request.into_parts();
+        let place = Place::at(parts.uri.path());
+        let mut reply = match place.resolve(&parts.method) {
+            Resolved::Route(route) => self.answer(route, &parts, incoming).await,
+            Resolved::Preflight => cors::preflight(&parts.headers),
+            Resolved::MethodNotAllowed { allow } => Reply::method_not_allowed(allow),
+            Resolved::NotFound => Reply::not_found(),
+        };
+        if place.cors {
+            cors::apply(&parts.headers, reply.headers_mut());
+        }
+        self.admin.meters().requests.count(place.family, reply.status().as_u16());
+        reply.into()
+    }
+}
+
+fn operations(status: &str) -> Reply {
+    Reply::json(StatusCode::OK, format!("{{\"status\":\"{status}\"}}"))
+}
+
+fn no_key() -> Reply {
+    let message = "this needs a console key in the header statsig-api-key; `weir keys create --type console` makes one";
+    Reply::error(StatusCode::UNAUTHORIZED, "missing_key", message)
+}
+
+/// The session's secret in the cookie, if there is one.
+fn cookie(parts: &Parts) -> Option<&str> {
+    parts
+        .headers
+        .get_all(COOKIE)
+        .iter()
+        .filter_map(|value| value.to_str().ok())
+        .flat_map(|value| value.split(';'))
+        .find_map(|pair| pair.trim().strip_prefix("weir_session="))
+}
+
+/// Runs a query or command of the room `admin`, which blocks, where blocking is allowed.
+async fn blocking<T: Send + 'static>(
+    work: impl FnOnce() -> Result<T, AdminError> + Send + 'static,
+) -> Result<T, AdminError> {
+    match tokio::task::spawn_blocking(work).await {
+        Ok(result) => result,
+        Err(join) if join.is_panic() => std::panic::resume_unwind(join.into_panic()),
+        Err(_) => Err(AdminError::stopping()),
+    }
+}
+
+fn refuse(error: &AdminError) -> Reply {
+    let status = StatusCode::from_u16(error.status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
+    let reply = if error.mistakes.is_empty() {
+        Reply::error(status, error.code, &error.message)
+    } else {
+        Reply::json(status, serde_json::to_vec(error).expect("an error always serialises"))
+    };
+    if matches!(error.status, 503 | 507) { reply.retry_after(RETRY_AFTER) } else { reply }
+}

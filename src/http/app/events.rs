@@ -1,0 +1,206 @@
+//! The endpoints that take events: key, body, ingest, writer, answer. Knows no field of an event.
+
+use super::{House, RETRY_AFTER};
+use crate::catalog::Key;
+use crate::event::{Kind, Source, Timestamp};
+use crate::http::query;
+use crate::http::reply::Reply;
+use crate::http::route::{Route, SegmentCall, Webhook};
+use crate::ingest::{self, Arrival, BodyError, Call, Intake, Rules};
+use crate::store::{Batch, Submission};
+use crate::writer::{Receipt, Unavailable};
+use hyper::StatusCode;
+use hyper::body::Incoming;
+use hyper::http::request::Parts;
+use serde::Serialize;
+
+/// Seconds to come back after when the disk is full: room returns by somebody's hand.
+const NO_ROOM_RETRY_AFTER: u32 = 30;
+
+impl House {
+    pub(super) async fn take(&self, route: Route<'_>, parts: &Parts, incoming: Incoming) -> Reply {
+        let presented = match self.key(parts).and_then(|key| key.map(may_write).transpose()) {
+            Ok(key) => key,
+            Err(reply) => return reply,
+        };
+        let body = match self.bodies.read(&parts.headers, incoming).await {
+            Ok(body) => body,
+            Err(refusal) => return refusal.reply(),
+        };
+        let arrival = self.arrival(parts, route);
+        let state = self.admin.state();
+        let batch = self.admin.store().new_batch();
+        let intake = match parse(route, &body, &arrival, &state.rules, batch) {
+            Ok(intake) => intake,
+            Err(error) => {
+                return self.refuse_body(error, presented.is_some(), route, &body, &arrival, &state.rules).await;
+            }
+        };
+        drop(body);
+        if presented.is_none()
+            && let Err(reply) = self.key_in_body(intake.write_key.as_deref())
+        {
+            return reply;
+        }
+        let Intake { submission, rejected, .. } = intake;
+        if let Err(unavailable) = self.submit(submission).await {
+            return turn_away(unavailable);
+        }
+        match rejected.first() {
+            None if matches!(route, Route::StatsigEvents) => {
+                Reply::json(StatusCode::ACCEPTED, &br#"{"success":true}"#[..])
+            }
+            None => Reply::success(),
+            Some(first) if takes_one(route) => Reply::error(StatusCode::BAD_REQUEST, first.code, &first.message),
+            Some(_) => {
+                #[derive(Serialize)]
+                struct Row<'a> {
+                    index: usize,
+                    code: &'a str,
+                    message: &'a str,
+                }
+                #[derive(Serialize)]
+                struct Partly<'a> {
+                    success: bool,
+                    rejected: Vec<Row<'a>>,
+                }
+                let rows = rejected.iter().map(|row| Row { index: row.index, code: row.code, message: &row.message });
+                let partly = Partly { success: true, rejected: rows.collect() };
+                let status = if matches!(route, Route::StatsigEvents) { StatusCode::ACCEPTED } else { StatusCode::OK };
+                Reply::json(status, serde_json::to_vec(&partly).expect("strings always serialise"))
+            }
+        }
+    }
+
+    fn arrival(&self, parts: &Parts, route: Route<'_>) -> Arrival {
+        let mut arrival = Arrival::new(self.admin.now(), self.admin.random_u128());
+        if matches!(route, Route::StatsigEvents) {
+            let header = |name: &str| parts.headers.get(name).and_then(|value| value.to_str().ok()).map(str::to_owned);
+            let asked = |name: &str| query::value(parts.uri.query(), name).map(|value| value.into_owned());
+            arrival.client_time = header("statsig-client-time")
+                .or_else(|| asked("t"))
+                .and_then(|ms| ms.trim().parse().ok())
+                .and_then(Timestamp::in_range);
+            arrival.session = header("statsig-server-session-id").or_else(|| asked("sid"));
+        }
+        arrival
+    }
+
+    fn key_in_body(&self, write_key: Option<&str>) -> Result<Key, Reply> {
+        match write_key {
+            Some(key) => self.known(key).and_then(may_write),
+            None => Err(Reply::error(
+                StatusCode::UNAUTHORIZED,
+                "missing_key",
+                "send the project's key: Basic base64(key + \":\"), the header statsig-api-key, or writeKey in the body",
+            )),
+        }
+    }
+
+    /// Counts a body that is not taken, if its sender is known: strangers must not fill the list of refused events.
+    async fn refuse_body(
+        &self,
+        error: BodyError,
+        known: bool,
+        route: Route<'_>,
+        body: &[u8],
+        arrival: &Arrival,
+        rules: &Rules,
+    ) -> Reply {
+        let status = match error {
+            BodyError::IntegrationDisabled { .. } => StatusCode::FORBIDDEN,
+            BodyError::TooManyEvents { .. } | BodyError::SharedTooLarge { .. } => StatusCode::PAYLOAD_TOO_LARGE,
+            _ => StatusCode::BAD_REQUEST,
+        };
+        if known {
+            let batch = self.admin.store().new_batch();
+            let submission = error.submission(source_of(route), body, arrival, rules, batch);
+            if let Err(unavailable) = self.submit(submission).await {
+                return turn_away(unavailable);
+            }
+        }
+        Reply::error(status, error.code(), &error.message())
+    }
+
+    async fn submit(&self, submission: Submission) -> Result<Receipt, Unavailable> {
+        let writer = self.admin.writer();
+        let pending = tokio::time::timeout(self.enqueue_wait, writer.enqueue(submission))
+            .await
+            .map_err(|_| Unavailable::Overloaded)??;
+        pending.wait().await
+    }
+
+    /// The document without which analytics.js sends nothing.
+    pub(super) fn settings(&self, key: &str) -> Reply {
+        let key = match query::segment(key).ok_or_else(super::no_key).and_then(|key| self.known(&key).map(|_| key)) {
+            Ok(key) => key,
+            Err(reply) => return reply,
+        };
+        let document = serde_json::json!({
+            "integrations": { "Segment.io": { "apiKey": key, "addBundledMetadata": true, "unbundledIntegrations": [] } },
+            "plan": {
+                "track": { "__default": { "enabled": true, "integrations": {} } },
+                "identify": { "__default": { "enabled": true } },
+                "group": { "__default": { "enabled": true } },
+            },
+            "metrics": { "sampleRate": 0 },
+            "middlewareSettings": {},
+            "remotePlugins": [],
+        });
+        Reply::json(StatusCode::OK, document.to_string())
+    }
+}
+
+fn may_write(key: Key) -> Result<Key, Reply> {
+    if key.may_write_events() {
+        return Ok(key);
+    }
+    let message = "this key cannot write events; use a server or client key";
+    Err(Reply::error(StatusCode::FORBIDDEN, "key_not_allowed", message))
+}
+
+fn parse(route: Route<'_>, body: &[u8], arrival: &Arrival, rules: &Rules, batch: Batch) -> Result<Intake, BodyError> {
+    match route {
+        Route::Webhook(Webhook::Segment) => ingest::webhook_segment(body, arrival, rules, batch),
+        Route::Webhook(Webhook::Rudderstack) => ingest::webhook_rudderstack(body, arrival, rules, batch),
+        Route::Webhook(Webhook::Event) => ingest::webhook_event(body, arrival, rules, batch),
+        Route::Segment(call) => ingest::segment(body, call_of(call), arrival, rules, batch),
+        _ => ingest::statsig_log_event(body, arrival, rules, batch),
+    }
+}
+
+fn call_of(call: SegmentCall) -> Call {
+    match call {
+        SegmentCall::Track => Call::One(Kind::Track),
+        SegmentCall::Identify => Call::One(Kind::Identify),
+        SegmentCall::Page => Call::One(Kind::Page),
+        SegmentCall::Screen => Call::One(Kind::Screen),
+        SegmentCall::Group => Call::One(Kind::Group),
+        SegmentCall::Alias => Call::One(Kind::Alias),
+        SegmentCall::Batch => Call::Many,
+    }
+}
+
+fn source_of(route: Route<'_>) -> Source {
+    match route {
+        Route::Webhook(Webhook::Rudderstack) => Source::Rudderstack,
+        Route::Webhook(Webhook::Event) => Source::Webhook,
+        Route::StatsigEvents => Source::Statsig,
+        _ => Source::Segment,
+    }
+}
+
+/// Whether a refused event is the whole request.
+fn takes_one(route: Route<'_>) -> bool {
+    matches!(route, Route::Segment(call) if call != SegmentCall::Batch)
+}
+
+fn turn_away(unavailable: Unavailable) -> Reply {
+    let (status, code, after) = match unavailable {
+        Unavailable::NoRoom => (StatusCode::INSUFFICIENT_STORAGE, "no_room", NO_ROOM_RETRY_AFTER),
+        Unavailable::Overloaded => (StatusCode::SERVICE_UNAVAILABLE, "overloaded", RETRY_AFTER),
+        Unavailable::Stopping => (StatusCode::SERVICE_UNAVAILABLE, "stopping", RETRY_AFTER),
+        Unavailable::Poisoned => (StatusCode::SERVICE_UNAVAILABLE, "write_failed", RETRY_AFTER),
+    };
+    Reply::error(status, code, &format!("{unavailable}; nothing was stored, send it again later")).retry_after(after)
+}

@@ -1,0 +1,234 @@
+//! One event as Statsig's SDKs log it, and as Statsig's generic webhook takes it: two spellings of the same fields.
+//! Speaks these wires and decides nothing.
+
+use super::entries::{Entries, Object, scalar, skip};
+use super::message::Tier;
+use super::scalar::Scalar;
+use serde::de::MapAccess;
+
+#[derive(Debug, Default)]
+pub(super) struct Record<'a> {
+    /// `eventName`, in the webhook `event`.
+    pub name: Scalar<'a>,
+    pub value: Scalar<'a>,
+    /// `time`, in the webhook `timestamp`.
+    pub time: Scalar<'a>,
+    pub message_id: Scalar<'a>,
+    pub user: User<'a>,
+    pub sdk: Sdk<'a>,
+    pub metadata: Metadata<'a>,
+    /// What may not be stored stands somewhere in the text, be it under a key that a later one replaced.
+    pub has_private_attributes: bool,
+    pub has_write_key: bool,
+}
+
+/// A `StatsigUser`.
+#[derive(Debug, Default)]
+pub(super) struct User<'a> {
+    pub is_given: bool,
+    pub user_id: Scalar<'a>,
+    /// In the order of the text; of two with the same name the last counts.
+    pub custom_ids: Vec<(String, Scalar<'a>)>,
+    pub tier: Scalar<'a>,
+    /// There are attributes that may be used to evaluate and must not be stored.
+    pub has_private_attributes: bool,
+}
+
+/// `statsigMetadata`.
+#[derive(Debug, Default)]
+pub(super) struct Sdk<'a> {
+    pub stable_id: Scalar<'a>,
+    pub session_id: Scalar<'a>,
+}
+
+/// The parts of an exposure's metadata that say what was met and what the unit got.
+#[derive(Debug, Default)]
+pub(super) struct Metadata<'a> {
+    pub gate: Scalar<'a>,
+    pub gate_value: Scalar<'a>,
+    pub config: Scalar<'a>,
+    pub rule_id: Scalar<'a>,
+    pub allocated_experiment: Scalar<'a>,
+}
+
+pub(super) enum RecordKey {
+    Name,
+    Value,
+    Time,
+    MessageId,
+    User,
+    Sdk,
+    Metadata,
+    WriteKey,
+    Other,
+}
+
+impl<'a> Entries<'a> for Record<'a> {
+    type Key = RecordKey;
+
+    fn key(&self, name: &str) -> RecordKey {
+        match name {
+            "eventName" | "event" => RecordKey::Name,
+            "value" => RecordKey::Value,
+            "time" | "timestamp" => RecordKey::Time,
+            "messageId" => RecordKey::MessageId,
+            "user" => RecordKey::User,
+            "statsigMetadata" => RecordKey::Sdk,
+            "metadata" => RecordKey::Metadata,
+            "writeKey" => RecordKey::WriteKey,
+            _ => RecordKey::Other,
+        }
+    }
+
+    fn entry<A: MapAccess<'a>>(&mut self, key: RecordKey, entries: &mut A, room: u32) -> Result<(), A::Error> {
+        let slot = match key {
+            RecordKey::Name => &mut self.name,
+            RecordKey::Value => &mut self.value,
+            RecordKey::Time => &mut self.time,
+            RecordKey::MessageId => &mut self.message_id,
+            RecordKey::User => {
+                self.user = User::default();
+                self.user.is_given = entries.next_value_seed(Object { into: &mut self.user, room })?;
+                self.has_private_attributes |= self.user.has_private_attributes;
+                return Ok(());
+            }
+            RecordKey::Sdk => {
+                self.sdk = Sdk::default();
+                entries.next_value_seed(Object { into: &mut self.sdk, room })?;
+                return Ok(());
+            }
+            RecordKey::Metadata => {
+                self.metadata = Metadata::default();
+                entries.next_value_seed(Object { into: &mut self.metadata, room })?;
+                return Ok(());
+            }
+            RecordKey::WriteKey => {
+                self.has_write_key = true;
+                return skip(entries, room);
+            }
+            RecordKey::Other => return skip(entries, room),
+        };
+        *slot = scalar(entries, room)?;
+        Ok(())
+    }
+}
+
+pub(super) enum UserKey {
+    UserId,
+    CustomIds,
+    Environment,
+    PrivateAttributes,
+    Other,
+}
+
+impl<'a> Entries<'a> for User<'a> {
+    type Key = UserKey;
+
+    fn key(&self, name: &str) -> UserKey {
+        match name {
+            "userID" => UserKey::UserId,
+            "customIDs" => UserKey::CustomIds,
+            "statsigEnvironment" => UserKey::Environment,
+            "privateAttributes" => UserKey::PrivateAttributes,
+            _ => UserKey::Other,
+        }
+    }
+
+    fn entry<A: MapAccess<'a>>(&mut self, key: UserKey, entries: &mut A, room: u32) -> Result<(), A::Error> {
+        match key {
+            UserKey::UserId => self.user_id = scalar(entries, room)?,
+            UserKey::CustomIds => {
+                self.custom_ids.clear();
+                entries.next_value_seed(Object { into: &mut CustomIds(&mut self.custom_ids), room })?;
+            }
+            UserKey::Environment => {
+                self.tier = Scalar::Absent;
+                entries.next_value_seed(Object { into: &mut Tier(&mut self.tier), room })?;
+            }
+            UserKey::PrivateAttributes => self.has_private_attributes |= scalar(entries, room)? != Scalar::Absent,
+            UserKey::Other => skip(entries, room)?,
+        }
+        Ok(())
+    }
+}
+
+/// `{"companyID": "c1", ...}`
+struct CustomIds<'x, 'a>(&'x mut Vec<(String, Scalar<'a>)>);
+
+impl<'a> Entries<'a> for CustomIds<'_, 'a> {
+    type Key = String;
+
+    fn key(&self, name: &str) -> String {
+        name.to_owned()
+    }
+
+    fn entry<A: MapAccess<'a>>(&mut self, name: String, entries: &mut A, room: u32) -> Result<(), A::Error> {
+        self.0.push((name, scalar(entries, room)?));
+        Ok(())
+    }
+}
+
+#[derive(Clone, Copy)]
+pub(super) enum SdkKey {
+    StableId,
+    SessionId,
+    Other,
+}
+
+impl<'a> Entries<'a> for Sdk<'a> {
+    type Key = SdkKey;
+
+    fn key(&self, name: &str) -> SdkKey {
+        match name {
+            "stableID" => SdkKey::StableId,
+            "sessionID" => SdkKey::SessionId,
+            _ => SdkKey::Other,
+        }
+    }
+
+    fn entry<A: MapAccess<'a>>(&mut self, key: SdkKey, entries: &mut A, room: u32) -> Result<(), A::Error> {
+        match key {
+            SdkKey::StableId => self.stable_id = scalar(entries, room)?,
+            SdkKey::SessionId => self.session_id = scalar(entries, room)?,
+            SdkKey::Other => skip(entries, room)?,
+        }
+        Ok(())
+    }
+}
+
+pub(super) enum MetadataKey {
+    Gate,
+    GateValue,
+    Config,
+    RuleId,
+    AllocatedExperiment,
+    Other,
+}
+
+impl<'a> Entries<'a> for Metadata<'a> {
+    type Key = MetadataKey;
+
+    fn key(&self, name: &str) -> MetadataKey {
+        match name {
+            "gate" => MetadataKey::Gate,
+            "gateValue" => MetadataKey::GateValue,
+            "config" => MetadataKey::Config,
+            "ruleID" => MetadataKey::RuleId,
+            "allocatedExperiment" => MetadataKey::AllocatedExperiment,
+            _ => MetadataKey::Other,
+        }
+    }
+
+    fn entry<A: MapAccess<'a>>(&mut self, key: MetadataKey, entries: &mut A, room: u32) -> Result<(), A::Error> {
+        let slot = match key {
+            MetadataKey::Gate => &mut self.gate,
+            MetadataKey::GateValue => &mut self.gate_value,
+            MetadataKey::Config => &mut self.config,
+            MetadataKey::RuleId => &mut self.rule_id,
+            MetadataKey::AllocatedExperiment => &mut self.allocated_experiment,
+            MetadataKey::Other => return skip(entries, room),
+        };
+        *slot = scalar(entries, room)?;
+        Ok(())
+    }
+}

@@ -1,0 +1,232 @@
+//! Statsig's wire and the generic webhook, a table each.
+
+use super::*;
+use crate::event::Subject;
+
+#[test]
+fn exposures_get_their_kind_and_subject() {
+    let subject = |kind, name: &str, rule: &str, value: &str, allocated: &str| {
+        Some(Subject { kind, name: name.into(), rule: rule.into(), value: value.into(), allocated: allocated.into() })
+    };
+    use Kind::*;
+    for (event, kind, expected) in [
+        (
+            r#""eventName":"statsig::gate_exposure","metadata":{"gate":"g","gateValue":"true","ruleID":"r","reason":"Network"}"#,
+            GateExposure,
+            subject(GateExposure, "g", "r", "true", ""),
+        ),
+        (
+            r#""metadata":{"gate":"g","gateValue":false,"ruleID":""},"eventName":"statsig::gate_exposure""#,
+            GateExposure,
+            subject(GateExposure, "g", "", "false", ""),
+        ),
+        (
+            r#""eventName":"statsig::config_exposure","metadata":{"config":"c","ruleID":"r","rulePassed":"true"}"#,
+            ConfigExposure,
+            subject(ConfigExposure, "c", "r", "", ""),
+        ),
+        (
+            r#""eventName":"statsig::layer_exposure","metadata":{"config":"l","ruleID":"r","parameterName":"p","allocatedExperiment":"e"}"#,
+            LayerExposure,
+            subject(LayerExposure, "l", "r", "", "e"),
+        ),
+        (
+            r#""eventName":"statsig::layer_exposure","metadata":{"config":"l","ruleID":"r","allocatedExperiment":null}"#,
+            LayerExposure,
+            subject(LayerExposure, "l", "r", "", ""),
+        ),
+        (r#""eventName":"purchase","metadata":{"config":"c","ruleID":"r"}"#, Custom, None),
+        (r#""eventName":"statsig::app_metrics","metadata":null"#, Custom, None),
+    ] {
+        let event = only(&statsig_events(&format!("{{{event},\"user\":{{\"userID\":\"u\"}}}}"), &rules()));
+        assert_eq!((event.source, event.kind, event.subject), (Source::Statsig, kind, expected));
+    }
+}
+
+#[test]
+fn what_is_wrong_with_an_event_is_told_by_a_code() {
+    for (event, expected) in [
+        (r#"{"eventName":"purchase"}"#, "kept"),
+        (
+            r#"{"eventName":"purchase","user":null,"statsigMetadata":null,"metadata":null,"value":null,"time":null}"#,
+            "kept",
+        ),
+        ("[]", "rejected not_an_object"),
+        ("{}", "rejected missing_event_name"),
+        (r#"{"eventName":""}"#, "rejected missing_event_name"),
+        (r#"{"eventName":7}"#, "rejected missing_event_name"),
+        (r#"{"eventName":"a|b"}"#, "rejected forbidden_character"),
+        (r#"{"eventName":"statsig::diagnostics","metadata":{}}"#, "filtered sdk_internal"),
+        (r#"{"eventName":"statsig::non_exposed_checks"}"#, "filtered sdk_internal"),
+        (r#"{"eventName":"statsig::log_line"}"#, "filtered sdk_internal"),
+        (r#"{"eventName":"statsig::gate_exposure"}"#, "rejected invalid_exposure"),
+        (r#"{"eventName":"statsig::gate_exposure","metadata":{"gate":"g"}}"#, "rejected invalid_exposure"),
+        (r#"{"eventName":"statsig::gate_exposure","metadata":{"gateValue":"true"}}"#, "rejected invalid_exposure"),
+        (r#"{"eventName":"statsig::config_exposure","metadata":{"ruleID":"r"}}"#, "rejected invalid_exposure"),
+        (r#"{"eventName":"x","user":{"userID":[]}}"#, "rejected invalid_id"),
+        (r#"{"eventName":"x","user":{"customIDs":{"companyID":{}}}}"#, "rejected invalid_id"),
+        (r#"{"eventName":"x","user":{"customIDs":{"teamID":{}}}}"#, "kept"),
+        (r#"{"eventName":"x","metadata":{"a":"\ud800"}}"#, "rejected lone_surrogate"),
+        (r#"{"eventName":"x","value":1e999}"#, "rejected number_out_of_range"),
+    ] {
+        assert_eq!(fate(&statsig_events(event, &rules())), expected, "{event}");
+    }
+}
+
+#[test]
+fn units_and_environment_come_from_the_user_and_the_sdk() {
+    for (event, rest, expected, environment) in [
+        (r#""user":{"userID":"u"}"#, "", vec![("userID", "u")], "production"),
+        (r#""user":{"userID":12}"#, "", vec![("userID", "12")], "production"),
+        (r#""user":{"userID":""}"#, "", vec![], "production"),
+        (
+            r#""user":{"userID":"u","customIDs":{"companyid":"c","teamID":"t"},"statsigEnvironment":{"tier":"staging"}}"#,
+            "",
+            vec![("userID", "u"), ("companyID", "c")],
+            "staging",
+        ),
+        (r#""user":{"customIDs":{"companyID":"c","companyID":"d"}}"#, "", vec![("companyID", "d")], "production"),
+        (
+            r#""user":{"userID":"u"},"statsigMetadata":{"currentPage":"x"}"#,
+            r#","statsigMetadata":{"stableID":"s"}"#,
+            vec![("userID", "u"), ("stableID", "s")],
+            "production",
+        ),
+        (
+            r#""user":{"customIDs":{"stableID":"own"}}"#,
+            r#","statsigMetadata":{"stableID":"s"}"#,
+            vec![("stableID", "own")],
+            "production",
+        ),
+        (
+            r#""statsigMetadata":{"stableID":"event"}"#,
+            r#","statsigMetadata":{"stableID":"s"}"#,
+            vec![("stableID", "event")],
+            "production",
+        ),
+        (
+            r#""user":null"#,
+            r#","user":{"userID":"shared","statsigEnvironment":{"tier":"dev"}}"#,
+            vec![("userID", "shared")],
+            "dev",
+        ),
+        (r#""user":{"userID":"own"}"#, r#","user":{"userID":"shared"}"#, vec![("userID", "own")], "production"),
+    ] {
+        let body = format!(r#"{{"events":[{{"eventName":"x",{event}}}]{rest}}}"#);
+        let intake = statsig_log_event(body.as_bytes(), &arrival(), &rules(), batch()).unwrap();
+        let unknown: Vec<_> = intake.unknown_id_types.iter().map(|(name, count)| (name.as_str(), *count)).collect();
+        assert_eq!(unknown, if event.contains("teamID") { vec![("teamID", 1)] } else { vec![] });
+        let event = only(&intake);
+        assert_eq!((units(&event), event.environment.as_str()), (expected, environment), "{body}");
+    }
+}
+
+#[test]
+fn a_value_is_a_number_or_text_that_is_one() {
+    for (value, expected) in [
+        ("10", Some(10.0)),
+        ("11.5", Some(11.5)),
+        ("\"12\"", Some(12.0)),
+        ("\"home\"", None),
+        ("null", None),
+        ("{}", None),
+    ] {
+        let event = only(&statsig_events(&format!(r#"{{"eventName":"x","value":{value}}}"#), &rules()));
+        assert_eq!(event.value, expected, "{value}");
+    }
+}
+
+#[test]
+fn times_are_corrected_by_the_clients_clock() {
+    const HOUR: i64 = 3_600_000;
+    for (time, client, expected) in [
+        ("1795438699000", None, NOW.0 - 1_000),
+        ("\"2026-11-23T12:58:19.000Z\"", None, NOW.0 - 1_000),
+        ("1795438699000", Some(NOW.0 - 100), NOW.0 - 1_000),
+        ("1795435099000", Some(NOW.0 - HOUR), NOW.0 - 1_000),
+        ("1795442299000", Some(NOW.0 + HOUR), NOW.0 - 1_000),
+        ("1795442299000", None, NOW.0),
+        ("null", Some(NOW.0 - HOUR), NOW.0),
+        ("1e300", None, NOW.0),
+    ] {
+        let body = format!(r#"{{"events":[{{"eventName":"x","time":{time}}}]}}"#);
+        let arrival = Arrival { client_time: client.map(Timestamp), ..arrival() };
+        let intake = statsig_log_event(body.as_bytes(), &arrival, &rules(), batch()).unwrap();
+        assert_eq!(only(&intake).time.0, expected, "{time} {client:?}");
+    }
+}
+
+#[test]
+fn a_repeated_body_has_the_same_message_ids_and_nothing_else_has() {
+    let event = r#"{"eventName":"x","time":1795438699000,"user":{"userID":"u"}}"#;
+    let ids = |body: &str, session: Option<&str>, body_id| {
+        let arrival = Arrival { session: session.map(Into::into), ..Arrival::new(NOW, body_id) };
+        let intake = statsig_log_event(body.as_bytes(), &arrival, &rules(), batch()).unwrap();
+        let events = intake.submission.batch.pushed().into_iter();
+        events.map(|event| event.message_id).collect::<Vec<String>>()
+    };
+    let body = format!(r#"{{"events":[{event},{event}],"statsigMetadata":{{"sessionID":"1"}}}}"#);
+    let first = ids(&body, Some("s"), 1);
+    assert_ne!(first[0], first[1], "two equal events of one body are two events");
+    assert_eq!(first, ids(&body, Some("s"), 2), "a repeated body");
+    assert_ne!(first, ids(&body, Some("t"), 1), "another session by header");
+    assert_ne!(first, ids(&body.replace("\"1\"", "\"2\""), Some("s"), 1), "another session by metadata");
+    assert_ne!(first[0], ids(&body.replace("\"u\"", "\"v\""), Some("s"), 1)[0], "another content");
+    // Without a time there is nothing to tell a repetition by.
+    let untimed = r#"{"events":[{"eventName":"x"}]}"#;
+    assert_ne!(ids(untimed, Some("s"), 1), ids(untimed, Some("s"), 2));
+}
+
+#[test]
+fn private_attributes_are_not_stored() {
+    let event = r#"{"eventName":"x","user":{"userID":"u","privateAttributes":{"ssn":"123"}}}"#;
+    let body = format!(
+        r#"{{"events":[{event},{{"eventName":"y"}}],"user":{{"privateAttributes":{{"ssn":"456"}},"userID":"w"}}}}"#
+    );
+    let intake = statsig_log_event(body.as_bytes(), &arrival(), &rules(), batch()).unwrap();
+    let events = intake.submission.batch.pushed();
+    assert_eq!(events[0].raw, r#"{"eventName":"x","user":{"userID":"u","privateAttributes":null}}"#);
+    assert_eq!(events[1].shared.as_deref(), Some(r#"{"user":{"privateAttributes":null,"userID":"w"}}"#));
+    assert_eq!(units(&events[1]), [("userID", "w")]);
+}
+
+#[test]
+fn a_body_that_cannot_be_read_is_refused_whole() {
+    for (body, code) in [
+        ("", "not_an_object"),
+        ("[]", "not_an_object"),
+        ("{}", "batch_missing"),
+        (r#"{"events":7}"#, "batch_missing"),
+        (r#"{"events":[{"eventName":}]}"#, "malformed_json"),
+        (r#"{"events":[]} x"#, "malformed_json"),
+    ] {
+        assert_eq!(error_of(statsig_log_event(body.as_bytes(), &arrival(), &rules(), batch())).code(), code, "{body}");
+    }
+}
+
+#[test]
+fn the_generic_webhook_takes_its_own_spelling() {
+    let mut rules = rules();
+    rules.webhook.events.insert("noise".into(), false);
+    let event = r#"{"user":{"userID":"u","customIDs":{"companyID":"c"},"statsigEnvironment":{"tier":"staging"}},"event":"signup","value":"2.5","metadata":{"a":"b"},"timestamp":1795438699000}"#;
+    let intake = webhook_event(event.as_bytes(), &arrival(), &rules, batch()).unwrap();
+    let found = only(&intake);
+    assert_eq!((found.source, found.kind, found.name.as_str()), (Source::Webhook, Kind::Custom, "signup"));
+    assert_eq!(units(&found), [("userID", "u"), ("companyID", "c")]);
+    assert_eq!((found.value, found.environment.as_str()), (Some(2.5), "staging"));
+    assert_eq!((found.time.0, found.raw.as_str()), (NOW.0 - 1_000, event));
+    assert!(found.message_id.starts_with("made-"));
+
+    for (event, expected) in [
+        (r#"{"event":"x","messageId":"m"}"#, "kept"),
+        (r#"{"event":"noise"}"#, "filtered event_filter"),
+        (r#"{"event":"statsig::gate_exposure","metadata":{"gate":"g","gateValue":"true"}}"#, "away loop"),
+        (r#"{"event":"x","messageId":"weir-5f3c-1"}"#, "away returned"),
+        (r#"{"user":{}}"#, "rejected missing_event_name"),
+    ] {
+        for body in [event.to_owned(), format!("[{event}]")] {
+            assert_eq!(fate(&webhook_event(body.as_bytes(), &arrival(), &rules, batch()).unwrap()), expected, "{body}");
+        }
+    }
+    assert_eq!(error_of(webhook_event(b"\"x\"", &arrival(), &rules, batch())).code(), "not_an_object");
+}

@@ -1,0 +1,110 @@
+//! What a person sees of a stored event, derived from its text: the metadata and the user. Done when it is read, so that
+//! intake does not pay for it. Numbers keep every digit, because they are never made numbers.
+
+use crate::event::{Kind, Source};
+use serde_json::value::RawValue;
+use serde_json::{Map, Value};
+use std::collections::BTreeMap;
+
+/// An object's entries by key; the last of two equal keys counts.
+type Entries<'a> = BTreeMap<String, &'a RawValue>;
+
+/// The readable part of an event.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct View {
+    /// Properties (of group and identify calls the traits), each value as text: strings as they are, numbers as they were
+    /// written, `true` and `false`, objects and arrays as JSON. What is null is left out.
+    pub metadata: Map<String, Value>,
+    /// What is known of who did it: for Segment's family `ip`, `locale`, `userAgent`, `os_name`, `os_version`,
+    /// `appVersion`, `email` and `custom`; otherwise the event's own user without private attributes.
+    pub user: Map<String, Value>,
+}
+
+/// Derives what can be shown. `raw` and `shared` are as stored (`Event::raw`, `Event::shared`); text that is not what it
+/// should be gives an empty view.
+pub fn view(source: Source, kind: Kind, raw: &str, shared: Option<&str>) -> View {
+    let event = parse(raw);
+    let shared = shared.map(parse).unwrap_or_default();
+    match source {
+        Source::Segment | Source::Rudderstack => segment_view(kind, &event, &shared),
+        Source::Statsig | Source::Webhook | Source::Console => {
+            let user = event.get("user").filter(|user| is_object(user)).or_else(|| shared.get("user"));
+            View { metadata: texts(&object(event.get("metadata"))), user: user_of(&object(user)) }
+        }
+    }
+}
+
+fn segment_view(kind: Kind, event: &Entries<'_>, shared: &Entries<'_>) -> View {
+    let properties = object(event.get("properties"));
+    let traits = object(event.get("traits"));
+    let mut context = object(shared.get("context"));
+    context.extend(object(event.get("context")));
+    let metadata = match kind {
+        Kind::Group | Kind::Identify if properties.is_empty() => texts(&traits),
+        _ => texts(&properties),
+    };
+
+    let mut user = Map::new();
+    let mut put = |name: &str, value: Option<&&RawValue>| {
+        if let Some(text) = value.and_then(|value| text(value)) {
+            user.insert(name.to_owned(), Value::String(text));
+        }
+    };
+    for name in ["ip", "locale", "userAgent"] {
+        put(name, context.get(name));
+    }
+    let os = object(context.get("os"));
+    put("os_name", os.get("name"));
+    put("os_version", os.get("version"));
+    put("appVersion", object(context.get("app")).get("version"));
+    put("email", object(context.get("traits")).get("email"));
+    // A group's traits are not its member's.
+    if kind != Kind::Group {
+        put("email", traits.get("email"));
+    }
+    let custom = custom(properties.get("statsigCustom"));
+    if !custom.is_empty() {
+        user.insert("custom".to_owned(), Value::Object(custom));
+    }
+    View { metadata, user }
+}
+
+/// `statsigCustom`: key, value, key, value ...
+fn custom(pairs: Option<&&RawValue>) -> Map<String, Value> {
+    let pairs: Vec<&RawValue> = pairs.and_then(|pairs| serde_json::from_str(pairs.get()).ok()).unwrap_or_default();
+    let pairs = pairs.chunks_exact(2).filter_map(|pair| Some((text(pair[0])?, Value::String(text(pair[1])?))));
+    pairs.collect()
+}
+
+fn user_of(user: &Entries<'_>) -> Map<String, Value> {
+    let shown = user.iter().filter(|(name, _)| name.as_str() != "privateAttributes");
+    let values = shown.filter_map(|(name, value)| Some((name.clone(), serde_json::from_str(value.get()).ok()?)));
+    values.filter(|(_, value): &(String, Value)| !value.is_null()).collect()
+}
+
+fn texts(entries: &Entries<'_>) -> Map<String, Value> {
+    let values = entries.iter().filter_map(|(name, value)| Some((name.clone(), Value::String(text(value)?))));
+    values.collect()
+}
+
+/// A value as text; `None` for null.
+fn text(value: &RawValue) -> Option<String> {
+    let json = value.get();
+    match json.as_bytes().first()? {
+        b'n' => None,
+        b'"' => serde_json::from_str(json).ok(),
+        _ => Some(json.to_owned()),
+    }
+}
+
+fn is_object(value: &RawValue) -> bool {
+    value.get().starts_with('{')
+}
+
+fn object<'a>(value: Option<&&'a RawValue>) -> Entries<'a> {
+    value.map(|value| parse(value.get())).unwrap_or_default()
+}
+
+fn parse(text: &str) -> Entries<'_> {
+    serde_json::from_str(text).unwrap_or_default()
+}
