@@ -19,8 +19,8 @@ const NO_ROOM_RETRY_AFTER: u32 = 30;
 
 impl House {
     pub(super) async fn take(&self, route: Route<'_>, parts: &Parts, incoming: Incoming) -> Reply {
-        let presented = match self.key(parts).and_then(|key| key.map(may_write).transpose()) {
-            Ok(key) => key,
+        let presented = match self.may_write(parts) {
+            Ok(presented) => presented,
             Err(reply) => return reply,
         };
         let body = match self.bodies.read(&parts.headers, incoming).await {
@@ -33,13 +33,11 @@ impl House {
         let intake = match parse(route, &body, &arrival, &state.rules, batch) {
             Ok(intake) => intake,
             Err(error) => {
-                return self.refuse_body(error, presented.is_some(), route, &body, &arrival, &state.rules).await;
+                return self.refuse_body(error, presented, route, &body, &arrival, &state.rules).await;
             }
         };
         drop(body);
-        if presented.is_none()
-            && let Err(reply) = self.key_in_body(intake.write_key.as_deref())
-        {
+        if !presented && let Err(reply) = self.key_in_body(intake.write_key.as_deref()) {
             return reply;
         }
         let Intake { submission, rejected, .. } = intake;
@@ -151,7 +149,7 @@ impl House {
     }
 }
 
-fn may_write(key: Key) -> Result<Key, Reply> {
+pub(super) fn may_write(key: Key) -> Result<Key, Reply> {
     if key.may_write_events() {
         return Ok(key);
     }
