@@ -1,4 +1,5 @@
 //! The integration tests: one binary, one module a subject. Each test asserts what a user would notice.
 
+mod faults;
 mod front_door;
 mod house;
