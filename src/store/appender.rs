@@ -6,7 +6,7 @@ use super::block::{Damage, Tail};
 use super::columns::Tally;
 use super::dedupe::{Dedupe, Run};
 use super::run::{Filter, RunMeta};
-use super::seal::{Job, MergedRun, Sealed, Work};
+use super::seal::{Job, MergedRun, Sealed, Work, text_limit, worth_joining};
 use super::tables::*;
 use super::terms::Terms;
 use super::{Options, Shared};
@@ -136,7 +136,6 @@ impl Appender {
             ratio: 0.3,
         };
         appender.dedupe.rotate(appender.next);
-        appender.publish(None);
         appender
     }
 
@@ -155,9 +154,13 @@ impl Appender {
         Ok(transaction.commit()?)
     }
 
-    /// Text bytes that are committed but not sealed yet.
+    /// Text bytes that are committed but not sealed yet; of the front tail, which may be sealed in part, by its rows.
     pub fn unsealed_bytes(&self) -> u64 {
-        self.tails.iter().map(|(_, _, bytes)| bytes).sum()
+        let left = |&(first, rows, bytes): &(u64, u64, u64)| match self.sealed.saturating_sub(first) {
+            0 => bytes,
+            sealed => bytes * rows.saturating_sub(sealed) / rows,
+        };
+        self.tails.iter().map(left).sum()
     }
 
     pub fn dedupe_keys(&self) -> u64 {
@@ -205,9 +208,13 @@ impl Appender {
             self.apply(change, &transaction, &mut write, now)?;
         }
         drop(write.reader);
+        // Before the commit: from that moment on a reader sees rows with these numbers. Nothing uses them if it fails.
+        if let Some(terms) = write.terms {
+            self.shared.terms.store(Arc::new(terms));
+        }
         transaction.commit()?;
         self.dedupe.rotate(self.next);
-        self.publish(write.terms);
+        self.shared.next.store(self.next, Ordering::Release);
         for answer in &mut answers {
             answer.next = self.next;
         }
@@ -418,8 +425,8 @@ impl Appender {
             self.tails.pop_front();
         }
         self.ratio = ratio;
-        let full = digest.text_bytes as f64 * ratio >= self.options.block_bytes as f64 / 4.0;
-        self.last_block = (!full).then_some((first, digest.text_bytes));
+        let join = worth_joining(text.len(), digest.text_bytes, self.options.block_bytes);
+        self.last_block = join.then_some((first, digest.text_bytes));
         Ok(())
     }
 
@@ -444,9 +451,12 @@ impl Appender {
     }
 
     fn seal_job(&self, quiet: bool) -> Option<Job> {
-        let unsealed = self.unsealed_bytes();
-        let before = self.last_block.map_or(0, |(_, bytes)| bytes);
-        let full = (unsealed + before) as f64 * self.ratio >= self.options.block_bytes as f64;
+        if self.tails.is_empty() {
+            return None;
+        }
+        let block_bytes = self.options.block_bytes;
+        let text = self.unsealed_bytes() + self.last_block.map_or(0, |(_, bytes)| bytes);
+        let full = text as f64 * self.ratio >= block_bytes as f64 || text >= text_limit(block_bytes) as u64;
         let settle = quiet && self.tails.len() >= self.options.quiet_tails;
         if !full && !settle {
             return None;
@@ -455,7 +465,7 @@ impl Appender {
             from: self.sealed,
             to: self.next,
             join: self.last_block.map(|(first, _)| first),
-            block_bytes: self.options.block_bytes,
+            block_bytes,
             ratio: self.ratio,
             level: self.options.compression,
         }))
@@ -464,13 +474,6 @@ impl Appender {
     /// The job came to nothing (its worker failed): it may be tried again.
     pub fn job_failed(&mut self) {
         self.job_running = false;
-    }
-
-    fn publish(&self, terms: Option<Terms>) {
-        if let Some(terms) = terms {
-            self.shared.terms.store(Arc::new(terms));
-        }
-        self.shared.next.store(self.next, Ordering::Release);
     }
 }
 
