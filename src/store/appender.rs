@@ -103,6 +103,10 @@ pub struct Appender {
     next_sample: u64,
     oldest_sample: u64,
     job_running: bool,
+    /// The run that a merge is writing.
+    merging: Option<u64>,
+    /// Runs whose merge came to nothing; the next commit removes what there is of them.
+    abandoned: Vec<u64>,
     /// Compressed bytes per byte of text, as last seen.
     ratio: f64,
 }
@@ -133,6 +137,8 @@ impl Appender {
             next_sample: found.next_sample,
             oldest_sample: found.oldest_sample,
             job_running: false,
+            merging: None,
+            abandoned: Vec::new(),
             ratio: 0.3,
         };
         appender.dedupe.rotate(appender.next);
@@ -182,6 +188,9 @@ impl Appender {
         let appended: usize =
             changes.iter().map(|change| if let Change::Append(s) = change { s.batch.bytes() } else { 0 }).sum();
         transaction.set_quick_repair(self.options.quick_repair.applies(appended));
+        for run in self.abandoned.drain(..) {
+            delete_run(&transaction, run)?;
+        }
         let mut write = Write { terms: None, tallies: BTreeMap::new(), tail: Tail::default(), reader: None };
         let mut answers = Vec::with_capacity(changes.len());
         let mut rest = Vec::new();
@@ -342,6 +351,7 @@ impl Appender {
             }
             Change::Merge(merged) => {
                 self.job_running = false;
+                self.merging = None;
                 let MergedRun { id, meta, filter, inputs, epoch_end } = *merged;
                 for &input in &inputs {
                     delete_run(transaction, input)?;
@@ -447,6 +457,7 @@ impl Appender {
             inputs.iter().filter_map(|&id| self.dedupe.run(id).map(|run| (id, run.meta.clone()))).collect();
         let output = self.next_run;
         self.next_run += 1;
+        self.merging = Some(output);
         Some(Job(Work::Merge { output, level, inputs: metas, epoch_end }))
     }
 
@@ -474,6 +485,7 @@ impl Appender {
     /// The job came to nothing (its worker failed): it may be tried again.
     pub fn job_failed(&mut self) {
         self.job_running = false;
+        self.abandoned.extend(self.merging.take());
     }
 }
 

@@ -304,3 +304,39 @@ fn a_reader_knows_every_name_that_it_sees() {
     drop(stop);
     assert!(reader.join().unwrap() > 0);
 }
+
+#[test]
+fn a_merge_that_comes_to_nothing_leaves_nothing_behind() {
+    let mut house = House::new();
+    house.append(0..300);
+    house.append(300..600);
+    let mut given_up = 0;
+    while let Some(job) = house.appender.next_job(true) {
+        if given_up == 3 || matches!(job.0, seal::Work::Seal { .. }) {
+            house.run(job);
+            continue;
+        }
+        let snapshot = house.store.snapshot().unwrap();
+        let appender = &mut house.appender;
+        let mut delivered = 0;
+        let ended = job.run(&snapshot, |prepared| {
+            if delivered == 1 {
+                return Err(ReadError::Missing("a worker that lives on".into()));
+            }
+            delivered += 1;
+            appender.commit(vec![prepared.into()], Timestamp(HOUR)).unwrap();
+            Ok(())
+        });
+        assert!(ended.is_err());
+        appender.job_failed();
+        given_up += 1;
+    }
+    assert_eq!(given_up, 3);
+    let transaction = redb::ReadableDatabase::begin_read(&house.store.shared.db).unwrap();
+    let known = transaction.open_table(tables::RUNS).unwrap();
+    for entry in redb::ReadableTable::iter(&transaction.open_table(tables::RUN_KEYS).unwrap()).unwrap() {
+        let run = entry.unwrap().0.value().0;
+        assert!(redb::ReadableTable::get(&known, run).unwrap().is_some(), "run {run} was given up");
+    }
+    assert_eq!(house.append(0..600).duplicates, 600);
+}
