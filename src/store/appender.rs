@@ -6,7 +6,7 @@ use super::block::{Damage, TailBuilder};
 use super::columns::Tally;
 use super::dedupe::{Dedupe, Run};
 use super::run::{Filter, RunMeta};
-use super::seal::{Job, MergedRun, PAGE_OVERHEAD, Sealed, Work};
+use super::seal::{Job, MergedRun, PAGE_OVERHEAD, Sealed, Work, text_limit, worth_joining};
 use super::tables::*;
 use super::terms::Terms;
 use super::{Options, Shared};
@@ -107,6 +107,10 @@ pub struct Appender {
     next_sample: u64,
     oldest_sample: u64,
     job_running: bool,
+    /// The run that a merge is writing.
+    merging: Option<u64>,
+    /// Runs whose merge came to nothing; the next commit removes what there is of them.
+    abandoned: Vec<u64>,
     /// Compressed bytes per byte of text, as last seen.
     ratio: f64,
 }
@@ -139,10 +143,11 @@ impl Appender {
             next_sample: found.next_sample,
             oldest_sample: found.oldest_sample,
             job_running: false,
+            merging: None,
+            abandoned: Vec::new(),
             ratio: 0.3,
         };
         appender.dedupe.rotate(appender.next);
-        appender.publish(None);
         appender
     }
 
@@ -161,9 +166,14 @@ impl Appender {
         Ok(transaction.commit()?)
     }
 
-    /// Text bytes that are committed but not sealed yet.
+    /// Text bytes that are committed but not sealed yet; of the front tail, which may be sealed in part, by its rows.
     pub fn unsealed_bytes(&self) -> u64 {
-        self.unsealed
+        // Only the front tail can be sealed in part.
+        let sealed_in_part = self
+            .tails
+            .front()
+            .map_or(0, |&(first, rows, bytes)| bytes * self.sealed.saturating_sub(first).min(rows) / rows);
+        self.unsealed - sealed_in_part
     }
 
     pub fn dedupe_keys(&self) -> u64 {
@@ -185,6 +195,9 @@ impl Appender {
         let appended: usize =
             changes.iter().map(|change| if let Change::Append(s) = change { s.batch.bytes() } else { 0 }).sum();
         transaction.set_quick_repair(self.options.quick_repair.applies(appended));
+        for run in self.abandoned.drain(..) {
+            delete_run(&transaction, run)?;
+        }
         let mut write = Write { terms: None, tallies: BTreeMap::new(), tail: self.new_tail(), reader: None };
         let mut answers = Vec::with_capacity(changes.len());
         let mut rest = Vec::new();
@@ -204,9 +217,13 @@ impl Appender {
             self.apply(change, &transaction, &mut write, now)?;
         }
         drop(write.reader);
+        // Before the commit: from that moment on a reader sees rows with these numbers. Nothing uses them if it fails.
+        if let Some(terms) = write.terms {
+            self.shared.terms.store(Arc::new(terms));
+        }
         transaction.commit()?;
         self.dedupe.rotate(self.next);
-        self.publish(write.terms);
+        self.shared.next.store(self.next, Ordering::Release);
         for answer in &mut answers {
             answer.next = self.next;
         }
@@ -358,6 +375,7 @@ impl Appender {
             }
             Change::Merge(merged) => {
                 self.job_running = false;
+                self.merging = None;
                 let MergedRun { id, meta, filter, inputs, epoch_end } = *merged;
                 for &input in &inputs {
                     delete_run(transaction, input)?;
@@ -443,8 +461,8 @@ impl Appender {
             }
         }
         self.ratio = ratio;
-        let full = digest.text_bytes as f64 * ratio >= self.options.block_bytes as f64 / 4.0;
-        self.last_block = (!full).then_some((first, digest.text_bytes));
+        let join = worth_joining(text.len(), digest.text_bytes, self.options.block_bytes);
+        self.last_block = join.then_some((first, digest.text_bytes));
         Ok(())
     }
 
@@ -465,13 +483,17 @@ impl Appender {
             inputs.iter().filter_map(|&id| self.dedupe.run(id).map(|run| (id, run.meta.clone()))).collect();
         let output = self.next_run;
         self.next_run += 1;
+        self.merging = Some(output);
         Some(Job(Work::Merge { output, level, inputs: metas, epoch_end }))
     }
 
     fn seal_job(&self, quiet: bool) -> Option<Job> {
-        let unsealed = self.unsealed_bytes();
-        let before = self.last_block.map_or(0, |(_, bytes)| bytes);
-        let full = (unsealed + before) as f64 * self.ratio >= self.options.block_bytes as f64;
+        if self.tails.is_empty() {
+            return None;
+        }
+        let block_bytes = self.options.block_bytes;
+        let text = self.unsealed_bytes() + self.last_block.map_or(0, |(_, bytes)| bytes);
+        let full = text as f64 * self.ratio >= block_bytes as f64 || text >= text_limit(block_bytes) as u64;
         let settle = quiet && self.tails.len() >= self.options.quiet_tails;
         if !full && !settle {
             return None;
@@ -480,7 +502,7 @@ impl Appender {
             from: self.sealed,
             to: self.next,
             join: self.last_block.map(|(first, _)| first),
-            block_bytes: self.options.block_bytes,
+            block_bytes,
             ratio: self.ratio,
             level: self.options.compression,
         }))
@@ -489,13 +511,7 @@ impl Appender {
     /// The job came to nothing (its worker failed): it may be tried again.
     pub fn job_failed(&mut self) {
         self.job_running = false;
-    }
-
-    fn publish(&self, terms: Option<Terms>) {
-        if let Some(terms) = terms {
-            self.shared.terms.store(Arc::new(terms));
-        }
-        self.shared.next.store(self.next, Ordering::Release);
+        self.abandoned.extend(self.merging.take());
     }
 }
 

@@ -4,6 +4,7 @@ use super::appender::{Appender, Found, delete_run, filter_of};
 use super::block::{Damage, Digest, Tail};
 use super::dedupe::{Dedupe, Run};
 use super::run::{RunMeta, decode_part};
+use super::seal::worth_joining;
 use super::tables::*;
 use super::terms::Terms;
 use super::{Keys, Options, Shared, Store};
@@ -231,7 +232,8 @@ fn find(db: &Database, options: &Options) -> Result<Found, OpenError> {
         let digest = Digest::decode(digest.value(), first)?;
         sealed = first + digest.rows;
         let packed = transaction.open_table(BLOCKS)?.get(first)?.map_or(0, |block| block.value().len());
-        last_block = (packed < options.block_bytes / 4).then_some((first, digest.text_bytes));
+        let join = worth_joining(packed, digest.text_bytes, options.block_bytes);
+        last_block = join.then_some((first, digest.text_bytes));
     }
     let mut next = sealed;
     let mut tails = VecDeque::new();

@@ -83,6 +83,19 @@ const AIM: f64 = 0.97;
 /// Room for redb's own bytes in the page that holds the value.
 pub(super) const PAGE_OVERHEAD: usize = 256;
 
+/// A block's text before compression stays below this many full blocks: whoever reads one row inflates all of them.
+const TEXT_BLOCKS: usize = 16;
+
+/// The most text that goes into one block, in bytes, unless a single row is longer.
+pub(super) fn text_limit(block_bytes: usize) -> usize {
+    block_bytes * TEXT_BLOCKS
+}
+
+/// Whether a last block is so far from full, in both measures, that it is sealed again with what follows.
+pub(super) fn worth_joining(packed: usize, text_bytes: u64, block_bytes: usize) -> bool {
+    packed < block_bytes / 4 && text_bytes < text_limit(block_bytes) as u64 / 4
+}
+
 impl Job {
     /// Does the work, handing each piece to `deliver` (which waits until the writer has it).
     pub fn run<E: From<ReadError>>(
@@ -122,7 +135,7 @@ fn seal(
     let first = join.unwrap_or(from);
     let joined = all.columns.len();
     let limit = block_bytes - PAGE_OVERHEAD;
-    let mut wanted = (limit as f64 * AIM / ratio) as usize;
+    let mut wanted = ((limit as f64 * AIM / ratio) as usize).min(text_limit(block_bytes));
     snapshot.tails(from, to, &mut |tail| {
         all.columns.extend(&tail.columns);
         all.lengths.extend_from_slice(&tail.lengths);

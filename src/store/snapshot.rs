@@ -86,7 +86,7 @@ pub type StoredItem = (String, String, Vec<u8>);
 impl Snapshot {
     pub(super) fn take(shared: &Shared) -> Result<Snapshot, ReadError> {
         let transaction = shared.db.begin_read()?;
-        // Taken after the transaction: every number that the transaction can see is in it.
+        // Taken after the transaction: what it can see was published before it was committed.
         let terms = shared.terms.load_full();
         let mut snapshot = Snapshot { transaction, terms, keys: shared.keys, sealed: 0, next: 0 };
         snapshot.sealed = match snapshot.transaction.open_table(DIGESTS)?.last()? {

@@ -2,5 +2,6 @@
 
 mod command_line;
 mod commands;
+mod faults;
 mod front_door;
 mod house;

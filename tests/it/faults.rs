@@ -1,0 +1,10 @@
+//! The store and its writer on disks that fail: power cuts, I/O errors, full disks, slow ones. Every random run comes from one
+//! seed, which a failure prints; `WEIR_FAULTS_SEED=N` runs that seed alone and `WEIR_FAULTS_SEEDS=N` that many of them.
+
+mod disk;
+
+mod life;
+mod oracle;
+mod power_cuts;
+mod random;
+mod sample;
