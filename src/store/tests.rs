@@ -341,3 +341,15 @@ fn a_merge_that_comes_to_nothing_leaves_nothing_behind() {
     }
     assert_eq!(house.append(0..600).duplicates, 600);
 }
+
+#[test]
+fn a_store_whose_making_was_cut_short_is_made_again() {
+    let directory = tempfile::tempdir().unwrap();
+    let path = directory.path().join("weir.redb");
+    // As redb leaves it before the first sync: a length and nothing in it.
+    std::fs::write(directory.path().join("weir.redb.new"), vec![0; 72 << 10]).unwrap();
+    let (store, _appender) = Store::open(&path, options(), [1; 32]).unwrap();
+    assert_eq!(store.id(), "0101010101010101");
+    let files: Vec<_> = std::fs::read_dir(directory.path()).unwrap().map(|entry| entry.unwrap().file_name()).collect();
+    assert_eq!(files, ["weir.redb"]);
+}
