@@ -353,3 +353,29 @@ fn a_store_whose_making_was_cut_short_is_made_again() {
     let files: Vec<_> = std::fs::read_dir(directory.path()).unwrap().map(|entry| entry.unwrap().file_name()).collect();
     assert_eq!(files, ["weir.redb"]);
 }
+
+#[test]
+fn sums_that_cancel_out_or_overflow_are_no_damage() {
+    let mut house = House::new();
+    let valued = |number, value| Event {
+        name: "segment::Sum".into(),
+        time: Timestamp(0),
+        source: Source::Segment,
+        value: Some(value),
+        ..event(number)
+    };
+    // Sealed by twos, so that the stored sum is added up in another order than the rows stand in.
+    for (at, pair) in [[1e17, 1.0], [3.0, -1e17], [1.0, 5.0]].into_iter().enumerate() {
+        for (row, value) in pair.into_iter().enumerate() {
+            append_events(&mut house, [valued((at * 2 + row) as u64, value)].into_iter());
+        }
+        house.settle();
+        house.sound();
+    }
+    for number in 6..10 {
+        append_events(&mut house, [valued(number, if number < 8 { 1e308 } else { -1e308 })].into_iter());
+        house.sound();
+    }
+    house.settle();
+    house.sound();
+}
