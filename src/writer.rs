@@ -5,6 +5,7 @@
 //! the pace. A commit that failed poisons the writer: it takes nothing more and the process must end, because what the disk
 //! holds after a failed fsync is unknown.
 
+mod queue;
 mod quiet;
 mod worker;
 
@@ -12,12 +13,12 @@ use crate::clock::Clock;
 use crate::event::{Outcome, Sequence};
 use crate::meters::Meters;
 use crate::store::{Appender, Applied, Change, CommitError, DocumentChange, Job, Prepared, Store, Submission};
+use queue::{Queue, State};
 use quiet::Quiet;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU8, Ordering};
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
-use tokio::sync::{OwnedSemaphorePermit, Semaphore, oneshot, watch};
+use tokio::sync::{OwnedSemaphorePermit, oneshot, watch};
 
 /// What became of a submission, told after the commit that holds it is on disk.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -85,74 +86,46 @@ enum Command {
 
 type Answer = Result<Receipt, Unavailable>;
 
-const RUNNING: u8 = 0;
-const STOPPING: u8 = 1;
-const POISONED: u8 = 2;
-
-/// Room in the queue is counted in pieces of this size, because a semaphore counts in 32 bits.
-const ROOM_UNIT: usize = 1024;
-
 /// Hands commands to the writer. Cheap to clone, usable from any thread and any async runtime.
 #[derive(Clone)]
 pub struct Handle {
-    queue: flume::Sender<Command>,
-    room: Arc<Semaphore>,
-    room_units: usize,
-    state: Arc<AtomicU8>,
+    queue: Queue,
     committed: watch::Receiver<Sequence>,
     meters: Arc<Meters>,
 }
 
 /// A submission that is queued; resolves when its commit is on disk.
-pub struct Pending(oneshot::Receiver<Answer>, Arc<AtomicU8>);
+pub struct Pending(oneshot::Receiver<Answer>, Queue);
 
 impl Pending {
     pub async fn wait(self) -> Answer {
         // A dropped reply means that the thread is gone before it answered.
-        self.0.await.unwrap_or_else(|_| Err(refusal(&self.1)))
-    }
-}
-
-fn refusal(state: &AtomicU8) -> Unavailable {
-    match state.load(Ordering::Acquire) {
-        POISONED => Unavailable::Poisoned,
-        _ => Unavailable::Stopping,
+        self.0.await.unwrap_or_else(|_| Err(self.1.refusal()))
     }
 }
 
 impl Handle {
     /// Waits for room in the queue, for as long as the caller lets it (drop the future to give up), and queues a submission.
     pub async fn enqueue(&self, submission: Submission) -> Result<Pending, Unavailable> {
-        self.check()?;
-        let bytes = submission.batch.bytes();
-        let units = bytes.div_ceil(ROOM_UNIT).clamp(1, self.room_units) as u32;
-        let room = self.room.clone().acquire_many_owned(units).await.map_err(|_| refusal(&self.state))?;
+        self.queue.check()?;
+        let room = self.queue.room(submission.bytes()).await?;
+        self.queue.check()?;
         let (reply, pending) = oneshot::channel();
-        self.queue
-            .send_async(Command::Append { submission, reply, _room: room })
-            .await
-            .map_err(|_| refusal(&self.state))?;
-        Ok(Pending(pending, self.state.clone()))
+        self.queue.send_async(Command::Append { submission, reply, _room: room }).await?;
+        Ok(Pending(pending, self.queue.clone()))
     }
 
     /// Changes the catalog, keys or ID types, with the events that tell of it, in one transaction. Blocks until it is on disk.
     pub fn change(&self, documents: Vec<DocumentChange>, note: Option<Submission>) -> Answer {
-        self.check()?;
+        self.queue.check()?;
         let (reply, pending) = oneshot::channel();
-        self.queue.send(Command::Documents { documents, note, reply }).map_err(|_| refusal(&self.state))?;
-        pending.blocking_recv().unwrap_or_else(|_| Err(refusal(&self.state)))
-    }
-
-    fn check(&self) -> Result<(), Unavailable> {
-        match self.state.load(Ordering::Acquire) {
-            RUNNING => Ok(()),
-            _ => Err(refusal(&self.state)),
-        }
+        self.queue.send(Command::Documents { documents, note, reply })?;
+        pending.blocking_recv().unwrap_or_else(|_| Err(self.queue.refusal()))
     }
 
     /// Whether the writer takes submissions.
     pub fn is_running(&self) -> bool {
-        self.state.load(Ordering::Acquire) == RUNNING
+        self.queue.state() == State::Running
     }
 
     /// Changes whenever a commit has reached the disk; holds the log's end.
@@ -168,8 +141,7 @@ impl Handle {
     /// Brings the queue's gauges up to date; called when they are read.
     pub fn measure(&self) {
         self.meters.queue_submissions.set(self.queue.len() as u64);
-        let used = self.room_units - self.room.available_permits().min(self.room_units);
-        self.meters.queue_bytes.set((used * ROOM_UNIT) as u64);
+        self.meters.queue_bytes.set(self.queue.bytes() as u64);
     }
 }
 
@@ -177,8 +149,7 @@ impl Handle {
 pub struct Writing {
     thread: JoinHandle<Result<(), CommitError>>,
     worker: JoinHandle<()>,
-    queue: flume::Sender<Command>,
-    state: Arc<AtomicU8>,
+    queue: Queue,
     failed: watch::Receiver<bool>,
 }
 
@@ -196,10 +167,9 @@ impl Writing {
 
     /// Takes nothing new, commits what is queued, and ends the thread. Blocks.
     pub fn stop(self) -> Result<(), CommitError> {
-        let _ = self.state.compare_exchange(RUNNING, STOPPING, Ordering::AcqRel, Ordering::Acquire);
+        self.queue.advance(State::Stopping);
         // The thread may be gone already; then joining tells why.
         let _ = self.queue.send(Command::Stop);
-        drop(self.queue);
         let result = self.thread.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic));
         if self.worker.join().is_err() {
             tracing::error!("the sealing thread panicked");
@@ -217,34 +187,27 @@ pub fn start(
     meters: Arc<Meters>,
     free_bytes: FreeBytes,
 ) -> std::io::Result<(Handle, Writing)> {
-    let (queue, commands) = flume::bounded(limits.queue_messages);
-    let room_units = limits.queue_bytes.div_ceil(ROOM_UNIT);
-    let state = Arc::new(AtomicU8::new(RUNNING));
+    let queue = Queue::new(&limits);
     let (announce, committed) = watch::channel(appender.next());
     let (fail, failed) = watch::channel(false);
-    let handle = Handle {
-        queue: queue.clone(),
-        room: Arc::new(Semaphore::new(room_units)),
-        room_units,
-        state: state.clone(),
-        committed,
-        meters: meters.clone(),
-    };
+    let handle = Handle { queue: queue.clone(), committed, meters: meters.clone() };
     let (jobs, job_queue) = flume::bounded::<Job>(1);
     let worker = worker::start(store, job_queue, queue.clone())?;
     let thread = std::thread::Builder::new().name("weir-writer".into()).spawn({
-        let state = state.clone();
+        let queue = queue.clone();
         move || {
             let mut writer = Writer { appender, limits, clock, meters, free_bytes, announce, jobs, retry_after: None };
-            let result = std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| writer.run(&commands)));
-            if !matches!(result, Ok(Ok(()))) {
-                state.store(POISONED, Ordering::Release);
+            let result = std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| writer.run(queue.commands())));
+            if matches!(result, Ok(Ok(()))) {
+                queue.end(State::Stopped);
+            } else {
+                queue.end(State::Poisoned);
                 let _ = fail.send(true);
             }
             result.unwrap_or_else(|panic| std::panic::resume_unwind(panic))
         }
     })?;
-    Ok((handle, Writing { thread, worker, queue, state, failed }))
+    Ok((handle, Writing { thread, worker, queue, failed }))
 }
 
 /// How long a failed job is left alone before it is tried again.
@@ -269,14 +232,14 @@ impl Writer {
         loop {
             let first = match commands.recv_timeout(quiet.wait()) {
                 Ok(command) => command,
-                Err(flume::RecvTimeoutError::Timeout) => {
+                // The queue itself holds a sender, so it is never disconnected.
+                Err(_) => {
                     if quiet.settle() {
                         self.appender.settle()?;
                     }
                     self.give_work(true);
                     continue;
                 }
-                Err(flume::RecvTimeoutError::Disconnected) => return self.appender.settle(),
             };
             let (gathered, stop) = self.gather(first, commands);
             quiet.touched();
@@ -296,7 +259,7 @@ impl Writer {
         let mut next = Some(first);
         while let Some(command) = next {
             match &command {
-                Command::Append { submission, .. } => bytes += submission.batch.bytes(),
+                Command::Append { submission, .. } => bytes += submission.bytes(),
                 Command::Stop => stop = true,
                 _ => {}
             }
@@ -309,7 +272,7 @@ impl Writer {
     fn commit(&mut self, commands: Vec<Command>) -> Result<(), CommitError> {
         let bytes: usize = commands
             .iter()
-            .map(|command| if let Command::Append { submission, .. } = command { submission.batch.bytes() } else { 0 })
+            .map(|command| if let Command::Append { submission, .. } = command { submission.bytes() } else { 0 })
             .sum();
         let room = self.has_room(bytes as u64);
         if !room {

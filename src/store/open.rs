@@ -11,6 +11,8 @@ use super::{Keys, Options, Shared, Store};
 use arc_swap::ArcSwap;
 use redb::{Builder, Database, ReadableDatabase, ReadableTable, StorageBackend, WriteTransaction};
 use std::collections::{BTreeSet, VecDeque};
+use std::fs;
+use std::io::ErrorKind;
 use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::AtomicU64;
@@ -45,6 +47,12 @@ macro_rules! from_redb {
 }
 from_redb!(TransactionError, TableError, StorageError, CommitError);
 
+impl From<std::io::Error> for OpenError {
+    fn from(error: std::io::Error) -> Self {
+        OpenError::Disk(Box::new(redb::Error::Io(error)))
+    }
+}
+
 impl From<redb::DatabaseError> for OpenError {
     fn from(error: redb::DatabaseError) -> Self {
         match error {
@@ -57,6 +65,9 @@ impl From<redb::DatabaseError> for OpenError {
 impl Store {
     /// Opens the store at a path, or makes a new one. `seed` becomes a new store's ID and hash key.
     pub fn open(path: &Path, options: Options, seed: [u8; 32]) -> Result<(Store, Appender), OpenError> {
+        if !path.exists() {
+            make(path, &options, seed)?;
+        }
         let db = builder(&options).create(path)?;
         open(db, options, seed)
     }
@@ -76,6 +87,33 @@ fn builder(options: &Options) -> Builder {
     let mut builder = Database::builder();
     builder.set_cache_size(options.cache_bytes);
     builder
+}
+
+/// Makes a new store beside its place and gives it its name when it is whole: a power cut leaves no file, or one that opens.
+fn make(path: &Path, options: &Options, seed: [u8; 32]) -> Result<(), OpenError> {
+    let mut beside = path.as_os_str().to_owned();
+    beside.push(".new");
+    let db = match builder(options).create(&beside) {
+        Err(redb::DatabaseError::DatabaseAlreadyOpen) => return Err(OpenError::InUse),
+        // An earlier attempt was cut short; nothing was ever stored in it.
+        Err(_) if Path::new(&beside).exists() => {
+            fs::remove_file(&beside)?;
+            builder(options).create(&beside)?
+        }
+        made => made?,
+    };
+    if read_meta(&db)?.is_none() {
+        create(&db, seed)?;
+    }
+    drop(db);
+    // A link replaces nothing, should another process have been faster; not every file system has them.
+    match fs::hard_link(&beside, path) {
+        Ok(()) => fs::remove_file(&beside)?,
+        Err(error) if error.kind() == ErrorKind::AlreadyExists => fs::remove_file(&beside)?,
+        Err(_) => fs::rename(&beside, path)?,
+    }
+    let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
+    Ok(fs::File::open(folder)?.sync_all()?)
 }
 
 fn open(db: Database, options: Options, seed: [u8; 32]) -> Result<(Store, Appender), OpenError> {

@@ -42,7 +42,7 @@ fn run(seed: u64, recoveries: u64) {
         let mut life = recover(&mut disk, options, cuts, &mut oracle, &mut random);
         oracle.verify(&life.store.snapshot().expect("a snapshot"));
         disk.cut_after(1 + random.below(250));
-        let steps = 5 + random.below(25);
+        let steps = 5 + random.below(20);
         let _ = life.live(steps, &mut oracle, &mut random);
         // Whether it came to an end or not: nobody closes a store when the power goes.
         disk.cut_after(0);
@@ -65,5 +65,5 @@ fn nothing_acknowledged_is_lost_in_a_power_cut() {
 
 #[test]
 fn nothing_acknowledged_is_lost_when_the_power_goes_again_during_recovery() {
-    seeds(300, |seed| run(seed, 3));
+    seeds(200, |seed| run(seed, 3));
 }
