@@ -1,5 +1,7 @@
 //! The integration tests: one binary, one module a subject. Each test asserts what a user would notice.
 
 mod command_line;
+mod contract;
 mod front_door;
 mod house;
+mod running;
