@@ -13,7 +13,7 @@ pub use change::{Applied, ApplyOptions};
 pub use events::{DEFAULT_ROWS, EventRow, EventsQuery, MAX_ROWS, NameRow, Page, Pagination};
 pub use keys::{KeyInfo, NewKey};
 pub use question::{ResultsQuery, Subject};
-pub use session::Session;
+pub use session::{ConsoleLink, Session};
 pub use state::State;
 pub use status::Status;
 

@@ -7,7 +7,7 @@ use super::client::{Answer, Client, percent_encoded};
 use super::place;
 use crate::config::Config;
 use crate::results::Report;
-use anyhow::Context;
+use anyhow::{Context, bail};
 use hyper::Method;
 use own::Own;
 use serde::Deserialize;
@@ -107,6 +107,21 @@ pub struct NewKey {
     pub kind: String,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub role: Option<String>,
+}
+
+/// The address of a running server's console, with a token that signs in once. Only a server has sessions, so that there
+/// is no way around it.
+pub fn console_link(config: &Config) -> anyhow::Result<String> {
+    #[derive(Deserialize)]
+    struct Link {
+        path: String,
+    }
+    let Some(client) = place::running(&config.data)? else {
+        bail!("no server runs on {}; start `weir serve` there, which prints a console link too", config.data.display());
+    };
+    let answer = client.request(Method::POST, "/console/v1/link", "")?;
+    let link = read::<Envelope<Link>>(&answer)?.data;
+    Ok(format!("{}{}", client.address(), link.path))
 }
 
 /// Statsig's way of answering: what was asked for is under `data`.

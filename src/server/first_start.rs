@@ -38,8 +38,8 @@ fn say(line: &str) {
 pub(super) fn announce(address: SocketAddr, admin: &Admin, made: &[NewKey]) {
     say(&format!("listening on http://{address}"));
     show_keys(made);
-    let token = admin.one_time_token("console link", Role::Admin);
-    say(&format!("console: http://{address}/session?token={token}  (works once, for 24 hours)"));
+    let link = admin.console_link("console link", Role::Admin);
+    say(&format!("console: http://{address}{}  (works once, for 24 hours)", link.path));
     let keys = admin.keys();
     if let Some(key) = keys.iter().find(|key| key.kind == KeyType::Client).and_then(|key| key.key.as_deref()) {
         say("send an event:");

@@ -17,9 +17,11 @@ const NOT_OPTIONS: [&str; 1] = ["rule"];
 impl House {
     pub(super) async fn console(&self, route: Route<'_>, parts: &Parts, incoming: Incoming) -> Reply {
         let needed = match route {
-            Route::ConsoleApply | Route::ConsoleKeys | Route::ConsoleCreateKey | Route::ConsoleRevokeKey { .. } => {
-                Role::Admin
-            }
+            Route::ConsoleApply
+            | Route::ConsoleKeys
+            | Route::ConsoleCreateKey
+            | Route::ConsoleRevokeKey { .. }
+            | Route::ConsoleLink => Role::Admin,
             _ => Role::Viewer,
         };
         let session = match self.authority(parts, needed) {
@@ -83,6 +85,10 @@ impl House {
                 Ok(id) => answer(blocking(move || admin.revoke_key(&id, &session.author)).await.map(Wrapped::removed)),
                 Err(reply) => reply,
             },
+            Route::ConsoleLink => {
+                let link = admin.console_link(&session.author, session.role);
+                answer(Ok(Wrapped { message: "Created. The link works once.", data: link }))
+            }
             _ => Reply::not_found(),
         }
     }
