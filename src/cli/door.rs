@@ -62,6 +62,7 @@ pub struct Applying {
 
 /// What applying changed.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "camelCase")]
 pub struct Applied {
     #[serde(default)]
     pub created: Vec<String>,
@@ -74,7 +75,7 @@ pub struct Applied {
     #[serde(default)]
     pub kept: Vec<Kept>,
     /// Keys that the file asked for without giving their text; told once.
-    #[serde(default, alias = "newKeys")]
+    #[serde(default)]
     pub new_keys: Vec<KeyRow>,
 }
 
@@ -131,8 +132,18 @@ struct Envelope<T> {
 }
 
 impl Door {
-    /// Finds the running server, or opens the store.
+    /// Finds the running server, or opens the store that is there.
     pub fn open(config: &Config) -> anyhow::Result<Door> {
+        if let Some(client) = place::running(&config.data)? {
+            return Ok(Door::Running(client));
+        }
+        // Whoever asks in the wrong directory must not find an empty store there afterwards.
+        place::store_file(&config.data)?;
+        Ok(Door::Own(Own::open(config)?))
+    }
+
+    /// The same for commands that set up: the store is made if it is not there.
+    pub fn open_or_make(config: &Config) -> anyhow::Result<Door> {
         match place::running(&config.data)? {
             Some(client) => Ok(Door::Running(client)),
             None => Ok(Door::Own(Own::open(config)?)),

@@ -68,7 +68,7 @@ pub fn run(args: &KeysArgs) -> anyhow::Result<()> {
         Some(KeysAction::List { place }) => list(place),
         Some(KeysAction::Create { description, kind, role, place }) => {
             let new = new_key(description, *kind, *role);
-            let made = Door::open(&place.config()?)?.create_key(&new)?;
+            let made = Door::open_or_make(&place.config()?)?.create_key(&new)?;
             println!("{}", made.key.unwrap_or(made.id));
             Ok(())
         }
