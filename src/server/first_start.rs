@@ -8,7 +8,7 @@ use std::net::SocketAddr;
 
 const AUTHOR: &str = "first start";
 
-/// Makes a server and a client key where there is none that takes events.
+/// Makes a key of each type where there are none at all.
 pub(super) fn make_keys(admin: &Admin) -> Result<Vec<NewKey>, AdminError> {
     if !admin.keys().is_empty() {
         return Ok(Vec::new());

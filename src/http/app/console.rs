@@ -28,6 +28,12 @@ impl House {
             Ok(session) => session,
             Err(reply) => return reply,
         };
+        if let Some(pair) = query::unreadable(parts.uri.query()) {
+            return refuse(&AdminError::refused(
+                "invalid_query",
+                format!("`{pair}` cannot be read; percent-encode it"),
+            ));
+        }
         let asked = |name: &str| query::value(parts.uri.query(), name).map(|value| value.into_owned());
         let admin = self.admin.clone();
         match route {
@@ -100,11 +106,8 @@ impl House {
             if NOT_OPTIONS.contains(&name) {
                 continue;
             }
-            match query::value(Some(pair), name) {
-                Some(value) => options.push((name.to_owned(), value.into_owned())),
-                None => {
-                    return refuse(&AdminError::refused("invalid_query", format!("`{pair}` cannot be read")));
-                }
+            if let Some(value) = query::value(Some(pair), name) {
+                options.push((name.to_owned(), value.into_owned()));
             }
         }
         let admin = self.admin.clone();
