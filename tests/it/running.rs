@@ -1,6 +1,7 @@
 //! The real program as a server: started on a data directory of its own, spoken to over HTTP, stopped, killed, started
 //! again. Knows no rule of what it answers.
 
+use flate2::{Compression, write::GzEncoder};
 use serde_json::{Value, json};
 use std::fs::{self, File, OpenOptions};
 use std::io::{self, BufRead, BufReader, Read, Write};
@@ -49,6 +50,13 @@ pub fn until(what: &str, mut condition: impl FnMut() -> bool) {
         assert!(begun.elapsed() < PATIENCE, "waited in vain until {what}");
         thread::park_timeout(Duration::from_millis(2));
     }
+}
+
+/// RFC 1952, as SDKs compress.
+pub fn gzip(bytes: impl AsRef<[u8]>) -> Vec<u8> {
+    let mut encoder = GzEncoder::new(Vec::new(), Compression::best());
+    encoder.write_all(bytes.as_ref()).expect("a Vec takes everything");
+    encoder.finish().expect("a Vec takes everything")
 }
 
 /// A running server. Dropping it kills it and removes its data.
