@@ -13,7 +13,7 @@ pub use change::{Applied, ApplyOptions};
 pub use events::{DEFAULT_ROWS, EventRow, EventsQuery, MAX_ROWS, NameRow, Page, Pagination};
 pub use keys::{KeyInfo, NewKey};
 pub use question::{ResultsQuery, Subject};
-pub use session::Session;
+pub use session::{ConsoleLink, Session};
 pub use state::State;
 pub use status::Status;
 
@@ -109,6 +109,7 @@ struct Inner {
     limits: ingest::Limits,
     state: ArcSwap<State>,
     sessions: Sessions,
+    unknown_id_types: status::UnknownIdTypes,
     /// One change at a time: a change is planned against the catalog that it replaces.
     changing: Mutex<()>,
     started: Timestamp,
@@ -139,10 +140,20 @@ impl Admin {
     ) -> Result<Admin, LoadError> {
         let state = State::load(&store, &limits)?;
         let started = clock.now();
-        let sessions = Sessions::default();
-        let changing = Mutex::new(());
         let state = ArcSwap::from_pointee(state);
-        let inner = Inner { store, writer, clock, meters, random, limits, state, sessions, changing, started };
+        let inner = Inner {
+            store,
+            writer,
+            clock,
+            meters,
+            random,
+            limits,
+            state,
+            sessions: Sessions::default(),
+            unknown_id_types: status::UnknownIdTypes::default(),
+            changing: Mutex::new(()),
+            started,
+        };
         Ok(Admin { inner: Arc::new(inner) })
     }
 

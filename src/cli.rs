@@ -142,6 +142,7 @@ mod tests {
             ("weir keys create --type server --description d", true),
             ("weir keys create --type secret --description d", false),
             ("weir keys revoke key-1 --data d", true),
+            ("weir keys link --data d", true),
             ("weir check --data d", true),
             ("weir load --key k --batch 100 --duration 1s", true),
             ("weir unknown", false),

@@ -51,6 +51,9 @@ meters! {
         events_filtered ["outcome=\"filtered\""],
         events_rejected ["outcome=\"rejected\""],
     }
+    counter "weir_unknown_id_types_total" "IDs whose type the project does not have; they were left out of their events." {
+        unknown_id_types
+    }
     requests "weir_http_requests_total" "Requests answered, by family of endpoints and class of status." { requests }
     counter "weir_http_panics_total" "Requests that ended in a panic of ours; each was answered 500." { panics }
     counter "weir_http_connections_total" "Connections by how they were received." {

@@ -23,6 +23,7 @@ pub struct ApplyOptions {
 
 /// What applying a project file came to.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "camelCase")]
 pub struct Applied {
     pub created: Vec<String>,
     pub updated: Vec<String>,

@@ -4,6 +4,7 @@ use super::Admin;
 use crate::catalog::Role;
 use crate::event::Timestamp;
 use hashbrown::HashMap;
+use serde::Serialize;
 use sha2::{Digest, Sha256};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
@@ -19,6 +20,22 @@ const MAX_ENTRIES: usize = 1000;
 pub struct Session {
     pub author: String,
     pub role: Role,
+}
+
+/// A link that signs in once.
+#[derive(Clone, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct ConsoleLink {
+    /// To be opened on the server's address: the server may not know how it is reached.
+    pub path: String,
+    pub expires_at: String,
+}
+
+/// Whoever reads the path is let in.
+impl std::fmt::Debug for ConsoleLink {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("ConsoleLink").field("expires_at", &self.expires_at).finish_non_exhaustive()
+    }
 }
 
 #[derive(Debug, Default)]
@@ -51,13 +68,14 @@ fn put(entries: &Mutex<Entries>, secret: &str, session: Session, until: Timestam
 }
 
 impl Admin {
-    /// Makes a token that signs in once.
-    pub fn one_time_token(&self, author: &str, role: Role) -> String {
+    /// Makes a link that signs in once, as somebody with this role.
+    pub fn console_link(&self, author: &str, role: Role) -> ConsoleLink {
         let token = format!("{:032x}", self.random_u128());
         let session = Session { author: author.to_owned(), role };
         let now = self.now();
-        put(&self.inner.sessions.tokens, &token, session, Timestamp(now.0 + TOKEN_MS), now);
-        token
+        let until = Timestamp(now.0 + TOKEN_MS);
+        put(&self.inner.sessions.tokens, &token, session, until, now);
+        ConsoleLink { path: format!("/session?token={token}"), expires_at: until.to_string() }
     }
 
     /// Makes a token for programs on this machine; it lets in until the process ends.

@@ -3,6 +3,15 @@
 use super::{Admin, AdminError};
 use crate::event::{Outcome, Source};
 use serde::Serialize;
+use std::collections::BTreeMap;
+use std::sync::{Mutex, MutexGuard, PoisonError};
+
+/// Unknown ID types that are told apart; more are counted without their name.
+const UNKNOWN_ID_TYPES: usize = 100;
+
+/// ID types that events named and the project does not have, since the start.
+#[derive(Debug, Default)]
+pub(super) struct UnknownIdTypes(Mutex<BTreeMap<String, u64>>);
 
 /// Events of all time that were not stored, by reason.
 #[derive(Debug, Serialize)]
@@ -28,6 +37,8 @@ pub struct Status {
     pub filtered: u64,
     pub rejected: u64,
     pub not_stored: Vec<NotStored>,
+    /// ID types that events named and the project does not have, with how many IDs were left out since the start.
+    pub unknown_id_types: BTreeMap<String, u64>,
     /// Events that are committed but not yet sealed into a block.
     pub unsealed: u64,
     pub names: usize,
@@ -38,6 +49,28 @@ pub struct Status {
 }
 
 impl Admin {
+    /// Counts IDs that were left out of their events, by the name of their type.
+    pub fn note_unknown_id_types(&self, found: Vec<(String, u64)>) {
+        if found.is_empty() {
+            return;
+        }
+        let mut known = self.unknown_id_types();
+        for (name, count) in found {
+            self.meters().unknown_id_types.add(count);
+            let room = known.len() < UNKNOWN_ID_TYPES;
+            match known.get_mut(&name) {
+                Some(total) => *total += count,
+                None if room => drop(known.insert(name, count)),
+                None => {}
+            }
+        }
+    }
+
+    fn unknown_id_types(&self) -> MutexGuard<'_, BTreeMap<String, u64>> {
+        // A panic while holding it leaves a map of counts, of which one may be missing.
+        self.inner.unknown_id_types.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
     pub fn status(&self) -> Result<Status, AdminError> {
         let snapshot = self.store().snapshot()?;
         let mut not_stored = Vec::new();
@@ -65,6 +98,7 @@ impl Admin {
             filtered,
             rejected,
             not_stored,
+            unknown_id_types: self.unknown_id_types().clone(),
             unsealed: stored - snapshot.sealed().0,
             names: snapshot.terms().names.len(),
             gates: state.catalog.gates().len(),

@@ -28,7 +28,7 @@ pub fn run(args: &ApplyArgs) -> anyhow::Result<()> {
     let project = std::fs::read_to_string(&args.project)
         .with_context(|| format!("cannot read the project file {}", args.project.display()))?;
     let how = Applying { dry_run: args.dry_run, force: args.force, prune: args.prune };
-    let applied = Door::open(&args.place.config()?)?.apply(&project, how)?;
+    let applied = Door::open_or_make(&args.place.config()?)?.apply(&project, how)?;
     print!("{}", told(&applied, args.dry_run));
     Ok(())
 }

@@ -21,10 +21,7 @@ pub fn run(args: &CheckArgs) -> anyhow::Result<bool> {
     if let Some(server) = place::running(&data)? {
         bail!("a server ({}) has the store in {} open; stop it first", server.address(), data.display());
     }
-    let file = data.join("weir.redb");
-    if !file.exists() {
-        bail!("there is no store in {} (weir.redb); name its directory with --data", data.display());
-    }
+    let file = place::store_file(&data)?;
     // The seed is for a new store, and this one is there.
     let (store, _appender) =
         Store::open(&file, Options::default(), [0; 32]).with_context(|| format!("cannot open {}", file.display()))?;

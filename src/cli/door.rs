@@ -7,7 +7,7 @@ use super::client::{Answer, Client, percent_encoded};
 use super::place;
 use crate::config::Config;
 use crate::results::Report;
-use anyhow::Context;
+use anyhow::{Context, bail};
 use hyper::Method;
 use own::Own;
 use serde::Deserialize;
@@ -62,6 +62,7 @@ pub struct Applying {
 
 /// What applying changed.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "camelCase")]
 pub struct Applied {
     #[serde(default)]
     pub created: Vec<String>,
@@ -74,7 +75,7 @@ pub struct Applied {
     #[serde(default)]
     pub kept: Vec<Kept>,
     /// Keys that the file asked for without giving their text; told once.
-    #[serde(default, alias = "newKeys")]
+    #[serde(default)]
     pub new_keys: Vec<KeyRow>,
 }
 
@@ -109,6 +110,21 @@ pub struct NewKey {
     pub role: Option<String>,
 }
 
+/// The address of a running server's console, with a token that signs in once. Only a server has sessions, so that there
+/// is no way around it.
+pub fn console_link(config: &Config) -> anyhow::Result<String> {
+    #[derive(Deserialize)]
+    struct Link {
+        path: String,
+    }
+    let Some(client) = place::running(&config.data)? else {
+        bail!("no server runs on {}; start `weir serve` there, which prints a console link too", config.data.display());
+    };
+    let answer = client.request(Method::POST, "/console/v1/link", "")?;
+    let link = read::<Envelope<Link>>(&answer)?.data;
+    Ok(format!("{}{}", client.address(), link.path))
+}
+
 /// Statsig's way of answering: what was asked for is under `data`.
 #[derive(Deserialize)]
 struct Envelope<T> {
@@ -116,8 +132,18 @@ struct Envelope<T> {
 }
 
 impl Door {
-    /// Finds the running server, or opens the store.
+    /// Finds the running server, or opens the store that is there.
     pub fn open(config: &Config) -> anyhow::Result<Door> {
+        if let Some(client) = place::running(&config.data)? {
+            return Ok(Door::Running(client));
+        }
+        // Whoever asks in the wrong directory must not find an empty store there afterwards.
+        place::store_file(&config.data)?;
+        Ok(Door::Own(Own::open(config)?))
+    }
+
+    /// The same for commands that set up: the store is made if it is not there.
+    pub fn open_or_make(config: &Config) -> anyhow::Result<Door> {
         match place::running(&config.data)? {
             Some(client) => Ok(Door::Running(client)),
             None => Ok(Door::Own(Own::open(config)?)),

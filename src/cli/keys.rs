@@ -1,6 +1,7 @@
-//! `weir keys`: lists, makes and revokes keys. A new key's text is printed once and kept nowhere.
+//! `weir keys`: lists, makes and revokes keys, and prints the link that signs in to the console. A new key's text is printed
+//! once and kept nowhere.
 
-use super::door::{Door, KeyRow, NewKey};
+use super::door::{Door, KeyRow, NewKey, console_link};
 use super::place::Place;
 use std::fmt::Write;
 
@@ -34,6 +35,11 @@ pub enum KeysAction {
         #[command(flatten)]
         place: Place,
     },
+    /// Print a link to the running server's console; it works once, for 24 hours
+    Link {
+        #[command(flatten)]
+        place: Place,
+    },
     /// Revoke a key by its ID, as listed
     Revoke {
         id: String,
@@ -62,8 +68,12 @@ pub fn run(args: &KeysArgs) -> anyhow::Result<()> {
         Some(KeysAction::List { place }) => list(place),
         Some(KeysAction::Create { description, kind, role, place }) => {
             let new = new_key(description, *kind, *role);
-            let made = Door::open(&place.config()?)?.create_key(&new)?;
+            let made = Door::open_or_make(&place.config()?)?.create_key(&new)?;
             println!("{}", made.key.unwrap_or(made.id));
+            Ok(())
+        }
+        Some(KeysAction::Link { place }) => {
+            println!("{}", console_link(&place.config()?)?);
             Ok(())
         }
         Some(KeysAction::Revoke { id, place }) => {

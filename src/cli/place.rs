@@ -3,6 +3,7 @@
 
 use super::client::{Address, Client, Key};
 use crate::config::{Config, ConfigError, Settings};
+use crate::server::STORE_FILE;
 use anyhow::{Context, bail};
 use std::path::{Path, PathBuf};
 
@@ -30,6 +31,15 @@ impl Place {
     pub fn config(&self) -> Result<Config, ConfigError> {
         Config::load(self.config.as_deref(), Settings { data: self.data.clone(), ..Settings::default() })
     }
+}
+
+/// The file of the store that is in this data directory.
+pub fn store_file(data: &Path) -> anyhow::Result<PathBuf> {
+    let file = data.join(STORE_FILE);
+    if !file.exists() {
+        bail!("there is no store in {} ({STORE_FILE}); name its directory with --data", data.display());
+    }
+    Ok(file)
 }
 
 /// What the token file says, or `None` where no server has left one.

@@ -15,6 +15,7 @@ use hyper::body::Incoming;
 use hyper::header::{COOKIE, HeaderValue};
 use hyper::http::request::Parts;
 use hyper::{Request, Response, StatusCode};
+use serde::Serialize;
 use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
@@ -178,7 +179,15 @@ fn refuse(error: &AdminError) -> Reply {
     let reply = if error.mistakes.is_empty() {
         Reply::error(status, error.code, &error.message)
     } else {
-        Reply::json(status, serde_json::to_vec(error).expect("an error always serialises"))
+        #[derive(Serialize)]
+        struct Mistaken<'a> {
+            success: bool,
+            error: &'a str,
+            #[serde(flatten)]
+            refusal: &'a AdminError,
+        }
+        let body = Mistaken { success: false, error: &error.message, refusal: error };
+        Reply::json(status, serde_json::to_vec(&body).expect("an error always serialises"))
     };
     if matches!(error.status, 503 | 507) { reply.retry_after(RETRY_AFTER) } else { reply }
 }

@@ -11,6 +11,11 @@ pub fn value<'q>(query: Option<&'q str>, name: &str) -> Option<Cow<'q, str>> {
         .and_then(|(_, value)| decode(value, true))
 }
 
+/// The first `name=value` pair that does not decode to UTF-8.
+pub fn unreadable(query: Option<&str>) -> Option<&str> {
+    query?.split('&').find(|pair| decode(pair, true).is_none())
+}
+
 /// A path segment, decoded. `None` if it is not percent-encoded UTF-8.
 pub fn segment(text: &str) -> Option<Cow<'_, str>> {
     decode(text, false)
@@ -55,6 +60,9 @@ mod tests {
             assert_eq!(value(query, name).as_deref(), expected, "{name}");
         }
         assert_eq!(value(None, "k"), None);
+        assert_eq!(unreadable(query), Some("bad=%zz"));
+        assert_eq!(unreadable(Some("a=%2F&b&=&c=d=e")), None);
+        assert_eq!(unreadable(None), None);
     }
 
     #[test]

@@ -60,6 +60,8 @@ pub enum Route<'p> {
     ConsoleRevokeKey {
         id: &'p str,
     },
+    /// Makes a one-time link that signs in to the pages.
+    ConsoleLink,
     Home,
     /// The link with a one-time token; it opens a session.
     Session,
@@ -196,6 +198,7 @@ fn console(rest: &str) -> Place<'_> {
         "status" => return place.get(Route::ConsoleStatus),
         "project" => return place.post(Route::ConsoleApply),
         "keys" => return place.get(Route::ConsoleKeys).post(Route::ConsoleCreateKey),
+        "link" => return place.post(Route::ConsoleLink),
         _ => {}
     }
     if let Some(name) = between(rest, "events/", "") {
@@ -262,6 +265,7 @@ mod tests {
             (Method::GET, "/console/v1/keys", ConsoleKeys),
             (Method::POST, "/console/v1/keys", ConsoleCreateKey),
             (Method::DELETE, "/console/v1/keys/k1", ConsoleRevokeKey { id: "k1" }),
+            (Method::POST, "/console/v1/link", ConsoleLink),
             (Method::GET, "/", Home),
             (Method::GET, "/session", Session),
             (Method::GET, "/health/live", Live),

@@ -8,7 +8,7 @@ use std::net::SocketAddr;
 
 const AUTHOR: &str = "first start";
 
-/// Makes a server and a client key where there is none that takes events.
+/// Makes a key of each type where there are none at all.
 pub(super) fn make_keys(admin: &Admin) -> Result<Vec<NewKey>, AdminError> {
     if !admin.keys().is_empty() {
         return Ok(Vec::new());
@@ -38,8 +38,8 @@ fn say(line: &str) {
 pub(super) fn announce(address: SocketAddr, admin: &Admin, made: &[NewKey]) {
     say(&format!("listening on http://{address}"));
     show_keys(made);
-    let token = admin.one_time_token("console link", Role::Admin);
-    say(&format!("console: http://{address}/session?token={token}  (works once, for 24 hours)"));
+    let link = admin.console_link("console link", Role::Admin);
+    say(&format!("console: http://{address}{}  (works once, for 24 hours)", link.path));
     let keys = admin.keys();
     if let Some(key) = keys.iter().find(|key| key.kind == KeyType::Client).and_then(|key| key.key.as_deref()) {
         say("send an event:");

@@ -1,16 +1,11 @@
 //! The command line as it is typed: what is printed where, and the exit code.
 
 use std::path::Path;
-use std::process::{Command, Output};
+use std::process::Output;
 
 /// Runs `weir` in an empty directory of its own, with just these variables of the family `WEIR_`.
 fn weir(folder: &Path, variables: &[(&str, &str)], line: &str) -> Output {
-    let mut command = Command::new(env!("CARGO_BIN_EXE_weir"));
-    for (name, _) in std::env::vars_os().filter(|(name, _)| name.to_string_lossy().starts_with("WEIR_")) {
-        command.env_remove(name);
-    }
-    command
-        .current_dir(folder)
+    crate::running::weir(folder)
         .envs(variables.iter().copied())
         .args(line.split_whitespace())
         .output()

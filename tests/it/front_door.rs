@@ -2,7 +2,8 @@
 
 mod house;
 
-use house::{Client, House, PATIENCE, Setting, chunk, gzip, open, until};
+use crate::running::{PATIENCE, gzip, until};
+use house::{Client, House, Setting, chunk, open};
 use std::collections::BTreeSet;
 use std::io::Write;
 use std::net::{Shutdown, TcpStream};

@@ -2,6 +2,8 @@
 
 mod command_line;
 mod commands;
+mod contract;
 mod faults;
 mod front_door;
 mod house;
+mod running;

@@ -17,15 +17,23 @@ const NOT_OPTIONS: [&str; 1] = ["rule"];
 impl House {
     pub(super) async fn console(&self, route: Route<'_>, parts: &Parts, incoming: Incoming) -> Reply {
         let needed = match route {
-            Route::ConsoleApply | Route::ConsoleKeys | Route::ConsoleCreateKey | Route::ConsoleRevokeKey { .. } => {
-                Role::Admin
-            }
+            Route::ConsoleApply
+            | Route::ConsoleKeys
+            | Route::ConsoleCreateKey
+            | Route::ConsoleRevokeKey { .. }
+            | Route::ConsoleLink => Role::Admin,
             _ => Role::Viewer,
         };
         let session = match self.authority(parts, needed) {
             Ok(session) => session,
             Err(reply) => return reply,
         };
+        if let Some(pair) = query::unreadable(parts.uri.query()) {
+            return refuse(&AdminError::refused(
+                "invalid_query",
+                format!("`{pair}` cannot be read; percent-encode it"),
+            ));
+        }
         let asked = |name: &str| query::value(parts.uri.query(), name).map(|value| value.into_owned());
         let admin = self.admin.clone();
         match route {
@@ -83,6 +91,10 @@ impl House {
                 Ok(id) => answer(blocking(move || admin.revoke_key(&id, &session.author)).await.map(Wrapped::removed)),
                 Err(reply) => reply,
             },
+            Route::ConsoleLink => {
+                let link = admin.console_link(&session.author, session.role);
+                answer(Ok(Wrapped { message: "Created. The link works once.", data: link }))
+            }
             _ => Reply::not_found(),
         }
     }
@@ -94,11 +106,8 @@ impl House {
             if NOT_OPTIONS.contains(&name) {
                 continue;
             }
-            match query::value(Some(pair), name) {
-                Some(value) => options.push((name.to_owned(), value.into_owned())),
-                None => {
-                    return refuse(&AdminError::refused("invalid_query", format!("`{pair}` cannot be read")));
-                }
+            if let Some(value) = query::value(Some(pair), name) {
+                options.push((name.to_owned(), value.into_owned()));
             }
         }
         let admin = self.admin.clone();

@@ -36,20 +36,22 @@ impl House {
                 return self.refuse_body(error, presented, route, &body, &arrival, &state.rules).await;
             }
         };
+        let takes_one = takes_one(route, &body);
         drop(body);
         if !presented && let Err(reply) = self.key_in_body(intake.write_key.as_deref()) {
             return reply;
         }
-        let Intake { submission, rejected, .. } = intake;
+        let Intake { submission, rejected, unknown_id_types, .. } = intake;
         if let Err(unavailable) = self.submit(submission).await {
             return turn_away(unavailable);
         }
+        self.admin.note_unknown_id_types(unknown_id_types);
         match rejected.first() {
             None if matches!(route, Route::StatsigEvents) => {
                 Reply::json(StatusCode::ACCEPTED, &br#"{"success":true}"#[..])
             }
             None => Reply::success(),
-            Some(first) if takes_one(route) => Reply::error(StatusCode::BAD_REQUEST, first.code, &first.message),
+            Some(first) if takes_one => Reply::error(StatusCode::BAD_REQUEST, first.code, &first.message),
             Some(_) => {
                 #[derive(Serialize)]
                 struct Row<'a> {
@@ -85,7 +87,7 @@ impl House {
     }
 
     fn key_in_body(&self, write_key: Option<&str>) -> Result<Key, Reply> {
-        match write_key {
+        match write_key.filter(|key| !key.is_empty()) {
             Some(key) => self.known(key).and_then(may_write),
             None => Err(Reply::error(
                 StatusCode::UNAUTHORIZED,
@@ -130,10 +132,16 @@ impl House {
 
     /// The document without which analytics.js sends nothing.
     pub(super) fn settings(&self, key: &str) -> Reply {
-        let key = match query::segment(key).ok_or_else(super::no_key).and_then(|key| self.known(&key).map(|_| key)) {
-            Ok(key) => key,
+        // What is not percent-encoded text is no key of anybody's.
+        let key = query::segment(key).unwrap_or_default();
+        match self.known(&key) {
+            Ok(known) if known.may_read_settings() => {}
+            Ok(_) => {
+                let message = "this key cannot read the settings document; use a client or server key";
+                return Reply::error(StatusCode::FORBIDDEN, "key_not_allowed", message);
+            }
             Err(reply) => return reply,
-        };
+        }
         let document = serde_json::json!({
             "integrations": { "Segment.io": { "apiKey": key, "addBundledMetadata": true, "unbundledIntegrations": [] } },
             "plan": {
@@ -188,9 +196,13 @@ fn source_of(route: Route<'_>) -> Source {
     }
 }
 
-/// Whether a refused event is the whole request.
-fn takes_one(route: Route<'_>) -> bool {
-    matches!(route, Route::Segment(call) if call != SegmentCall::Batch)
+/// Whether a refused event is the whole request. A webhook brings one event, or an array of them.
+fn takes_one(route: Route<'_>, body: &[u8]) -> bool {
+    match route {
+        Route::Segment(call) => call != SegmentCall::Batch,
+        Route::Webhook(_) => body.trim_ascii_start().starts_with(b"{"),
+        _ => false,
+    }
 }
 
 fn turn_away(unavailable: Unavailable) -> Reply {

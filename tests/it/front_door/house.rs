@@ -1,7 +1,7 @@
 //! A house behind the front door for tests: a small application, a client that speaks bytes, and what they share.
 
+use crate::running::PATIENCE;
 use bytes::Bytes;
-use flate2::{Compression, write::GzEncoder};
 use hyper::body::Incoming;
 use hyper::header::HeaderValue;
 use hyper::{Request, Response, StatusCode};
@@ -10,14 +10,10 @@ use std::net::{SocketAddr, TcpStream};
 use std::sync::mpsc::{Receiver, Sender, channel};
 use std::sync::{Arc, Mutex};
 use std::thread;
-use std::time::{Duration, Instant};
 use tokio::sync::Notify;
 use weir::http::route::{Place, Resolved};
 use weir::http::{App, Bodies, BodyLimits, Deadlines, Listen, Reply, ReplyBody, Serving, cors, serve};
 use weir::meters::Meters;
-
-/// How long a test waits for what must happen before it fails.
-pub const PATIENCE: Duration = Duration::from_secs(20);
 
 /// Answers with the length of what it read; panics, waits or streams when asked to.
 pub struct Echo {
@@ -94,15 +90,6 @@ pub fn open(setting: Setting) -> House {
     House { serving, app, meters, entered }
 }
 
-/// Waits until a condition holds.
-pub fn until(what: &str, mut condition: impl FnMut() -> bool) {
-    let begun = Instant::now();
-    while !condition() {
-        assert!(begun.elapsed() < PATIENCE, "waited in vain until {what}");
-        thread::park_timeout(Duration::from_millis(1));
-    }
-}
-
 /// A client that sends bytes and reads answers, one after the other.
 pub struct Client(pub BufReader<TcpStream>);
 
@@ -175,12 +162,6 @@ impl Client {
         }
         String::from_utf8(rest).expect("UTF-8")
     }
-}
-
-pub fn gzip(bytes: &[u8]) -> Vec<u8> {
-    let mut encoder = GzEncoder::new(Vec::new(), Compression::best());
-    encoder.write_all(bytes).expect("a Vec takes everything");
-    encoder.finish().expect("a Vec takes everything")
 }
 
 /// One chunk of spaces, in chunked transfer coding.
