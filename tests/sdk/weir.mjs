@@ -80,12 +80,15 @@ export class Weir {
     return code;
   }
 
-  /** Every stored event, newest first. Fails if a page repeats a row or breaks the order. */
+  /**
+   * Every event stored from Segment, newest first: the log also holds the changes that applying the project made.
+   * Fails if a page repeats a row or breaks the order.
+   */
   async events() {
     const rows = [];
     let before;
     do {
-      const query = new URLSearchParams({ limit: PAGE_ROWS, ...(before === undefined ? {} : { before }) });
+      const query = new URLSearchParams({ source: "segment", limit: PAGE_ROWS, ...(before === undefined ? {} : { before }) });
       const page = await this.#read(`/console/v1/events?${query}`);
       assert.ok(page.data.length <= PAGE_ROWS, "a page holds no more rows than asked for");
       for (const row of page.data) {

@@ -80,10 +80,11 @@ class Weir:
             shutil.rmtree(self.data, ignore_errors=True)
 
     def events(self):
-        """Every stored event, newest first. Fails if a page repeats a row or breaks the order."""
+        """Every event stored from Segment, newest first: the log also holds the changes that applying the project made.
+        Fails if a page repeats a row or breaks the order."""
         rows, before = [], None
         while True:
-            page = self._read(f"/console/v1/events?limit={PAGE_ROWS}" + (f"&before={before}" if before else ""))
+            page = self._read(f"/console/v1/events?source=segment&limit={PAGE_ROWS}" + (f"&before={before}" if before else ""))
             assert len(page["data"]) <= PAGE_ROWS, "a page holds no more rows than asked for"
             for row in page["data"]:
                 assert not rows or row["sequence"] < rows[-1]["sequence"], "rows come newest first, each once"
