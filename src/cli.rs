@@ -20,6 +20,7 @@ mod serve;
 
 use crate::config::ConfigError;
 use clap::{Parser, Subcommand};
+use std::io::{self, Write};
 use std::process::ExitCode;
 
 const FAILURE: u8 = 1;
@@ -75,11 +76,20 @@ impl Cli {
     }
 }
 
+/// Puts text on standard output.
+fn say(text: &str) -> io::Result<()> {
+    io::stdout().write_all(text.as_bytes())
+}
+
 /// The whole program: reads the arguments, runs, says what went wrong on standard error.
 pub fn main() -> ExitCode {
     match Cli::parse().run() {
         Ok(true) => ExitCode::SUCCESS,
         Ok(false) => ExitCode::from(FAILURE),
+        // Whoever reads the output has seen enough (`weir results NAME | head`).
+        Err(error) if error.downcast_ref::<io::Error>().is_some_and(|it| it.kind() == io::ErrorKind::BrokenPipe) => {
+            ExitCode::SUCCESS
+        }
         Err(error) => {
             eprintln!("weir: {error:#}");
             ExitCode::from(if error.is::<ConfigError>() { USAGE } else { FAILURE })

@@ -15,6 +15,7 @@ use crate::meters::Meters;
 use crate::store::{Appender, Applied, Change, CommitError, DocumentChange, Job, Prepared, Store, Submission};
 use queue::{Queue, State};
 use quiet::Quiet;
+use std::collections::VecDeque;
 use std::sync::Arc;
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
@@ -57,6 +58,9 @@ pub struct Limits {
     pub commit_bytes: usize,
     /// Free bytes of the disk below which events are refused, so that changes and readers still find room.
     pub reserve_bytes: u64,
+    /// Text bytes that may wait to be sealed. Beyond it nothing is taken from the queue until sealing has caught up, so that a
+    /// burst is taken at full speed and a lasting flood at the speed of sealing.
+    pub unsealed_bytes: u64,
     /// How long nothing must arrive before small tails are sealed.
     pub quiet: Duration,
 }
@@ -68,6 +72,7 @@ impl Default for Limits {
             queue_bytes: 48 << 20,
             commit_bytes: 4 << 20,
             reserve_bytes: 64 << 20,
+            unsealed_bytes: 256 << 20,
             quiet: Duration::from_secs(2),
         }
     }
@@ -196,7 +201,17 @@ pub fn start(
     let thread = std::thread::Builder::new().name("weir-writer".into()).spawn({
         let queue = queue.clone();
         move || {
-            let mut writer = Writer { appender, limits, clock, meters, free_bytes, announce, jobs, retry_after: None };
+            let mut writer = Writer {
+                appender,
+                limits,
+                clock,
+                meters,
+                free_bytes,
+                announce,
+                jobs,
+                held: VecDeque::new(),
+                retry_after: None,
+            };
             let result = std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| writer.run(queue.commands())));
             if matches!(result, Ok(Ok(()))) {
                 queue.end(State::Stopped);
@@ -210,6 +225,8 @@ pub fn start(
     Ok((handle, Writing { thread, worker, queue, failed }))
 }
 
+/// How long submissions wait for sealing to catch up by one piece.
+const CATCH_UP: Duration = Duration::from_secs(5);
 /// How long a failed job is left alone before it is tried again.
 const JOB_RETRY: Duration = Duration::from_secs(30);
 
@@ -221,6 +238,8 @@ struct Writer {
     free_bytes: FreeBytes,
     announce: watch::Sender<Sequence>,
     jobs: flume::Sender<Job>,
+    /// Submissions that wait until sealing has caught up.
+    held: VecDeque<Command>,
     retry_after: Option<Instant>,
 }
 
@@ -230,16 +249,12 @@ impl Writer {
         self.measure();
         self.give_work(true);
         loop {
-            let first = match commands.recv_timeout(quiet.wait()) {
-                Ok(command) => command,
-                // The queue itself holds a sender, so it is never disconnected.
-                Err(_) => {
-                    if quiet.settle() {
-                        self.appender.settle()?;
-                    }
-                    self.give_work(true);
-                    continue;
+            let Some(first) = self.next(commands, quiet.wait()) else {
+                if quiet.settle() {
+                    self.appender.settle()?;
                 }
+                self.give_work(true);
+                continue;
             };
             let (gathered, stop) = self.gather(first, commands);
             quiet.touched();
@@ -251,8 +266,26 @@ impl Writer {
         }
     }
 
+    /// The next command, or `None` when none came for so long.
+    fn next(&mut self, commands: &flume::Receiver<Command>, wait: Duration) -> Option<Command> {
+        while self.is_behind() {
+            match commands.recv_timeout(CATCH_UP) {
+                Ok(append @ Command::Append { .. }) => self.held.push_back(append),
+                Ok(other) => return Some(other),
+                // Sealing does not get on; the clients need not wait for it any longer.
+                Err(_) => break,
+            }
+        }
+        // The queue itself holds a sender, so it is never disconnected.
+        self.held.pop_front().or_else(|| commands.recv_timeout(wait).ok())
+    }
+
+    fn is_behind(&self) -> bool {
+        self.appender.job_is_running() && self.appender.unsealed_bytes() > self.limits.unsealed_bytes
+    }
+
     /// Takes what is queued, up to a commit's size; after a stop, all of it.
-    fn gather(&self, first: Command, commands: &flume::Receiver<Command>) -> (Vec<Command>, bool) {
+    fn gather(&mut self, first: Command, commands: &flume::Receiver<Command>) -> (Vec<Command>, bool) {
         let mut gathered = Vec::new();
         let mut bytes = 0;
         let mut stop = false;
@@ -264,7 +297,8 @@ impl Writer {
                 _ => {}
             }
             gathered.push(command);
-            next = if bytes < self.limits.commit_bytes || stop { commands.try_recv().ok() } else { None };
+            let more = stop || (bytes < self.limits.commit_bytes && !self.is_behind());
+            next = if more { self.held.pop_front().or_else(|| commands.try_recv().ok()) } else { None };
         }
         (gathered, stop)
     }

@@ -109,8 +109,4 @@ impl Admin {
         *until = (*until).max(Timestamp(now.0 + SESSION_MS));
         Some(session.clone())
     }
-
-    pub fn sign_out(&self, secret: &str) {
-        lock(&self.inner.sessions.sessions).remove(&digest(secret));
-    }
 }

@@ -1,6 +1,7 @@
 //! `weir check`: opens a store and verifies that what it holds agrees with itself. Changes nothing.
 
 use super::place::{self, Place};
+use super::say;
 use crate::store::{CheckReport, Options, Store};
 use anyhow::{Context, bail};
 use indicatif::HumanCount;
@@ -27,9 +28,9 @@ pub fn run(args: &CheckArgs) -> anyhow::Result<bool> {
         Store::open(&file, Options::default(), [0; 32]).with_context(|| format!("cannot open {}", file.display()))?;
     let report = store.snapshot()?.check().with_context(|| format!("cannot read {}", file.display()))?;
     if args.json {
-        println!("{:#}", serde_json::to_value(&report)?);
+        say(&(serde_json::to_string_pretty(&report)? + "\n"))?;
     } else {
-        print!("{}", told(&report));
+        say(&told(&report))?;
     }
     Ok(report.problems.is_empty())
 }

@@ -20,8 +20,10 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
-/// Seconds after which a client that was turned away for lack of room should come back.
+/// Seconds after which a client that was turned away should come back.
 const RETRY_AFTER: u32 = 1;
+/// The same when the disk is full: room returns by somebody's hand.
+const NO_ROOM_RETRY_AFTER: u32 = 30;
 
 /// The application.
 pub struct House {
@@ -189,5 +191,9 @@ fn refuse(error: &AdminError) -> Reply {
         let body = Mistaken { success: false, error: &error.message, refusal: error };
         Reply::json(status, serde_json::to_vec(&body).expect("an error always serialises"))
     };
-    if matches!(error.status, 503 | 507) { reply.retry_after(RETRY_AFTER) } else { reply }
+    match error.status {
+        503 => reply.retry_after(RETRY_AFTER),
+        507 => reply.retry_after(NO_ROOM_RETRY_AFTER),
+        _ => reply,
+    }
 }

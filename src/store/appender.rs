@@ -366,6 +366,7 @@ impl Appender {
             Change::Seal(sealed) => {
                 self.job_running = false;
                 self.swap_in(*sealed, transaction)?;
+                self.dedupe.set_window(self.shared.window_ms.load(Ordering::Relaxed));
                 for run in self.dedupe.expire(now) {
                     delete_run(transaction, run)?;
                 }
@@ -506,6 +507,11 @@ impl Appender {
             ratio: self.ratio,
             level: self.options.compression,
         }))
+    }
+
+    /// Whether a worker prepares something.
+    pub fn job_is_running(&self) -> bool {
+        self.job_running
     }
 
     /// The job came to nothing (its worker failed): it may be tried again.

@@ -15,7 +15,7 @@ use std::fs;
 use std::io::ErrorKind;
 use std::path::Path;
 use std::sync::Arc;
-use std::sync::atomic::AtomicU64;
+use std::sync::atomic::{AtomicI64, AtomicU64};
 
 /// Why a store does not open.
 #[derive(Debug, thiserror::Error)]
@@ -124,8 +124,14 @@ fn open(db: Database, options: Options, seed: [u8; 32]) -> Result<(Store, Append
     drop_orphans(&db)?;
     let terms = read_terms(&db)?;
     let found = find(&db, &options)?;
-    let shared =
-        Arc::new(Shared { db, id, keys, terms: ArcSwap::from_pointee(terms), next: AtomicU64::new(found.next) });
+    let shared = Arc::new(Shared {
+        db,
+        id,
+        keys,
+        terms: ArcSwap::from_pointee(terms),
+        next: AtomicU64::new(found.next),
+        window_ms: AtomicI64::new(options.dedupe.window_ms),
+    });
     let appender = Appender::new(shared.clone(), options, found);
     Ok((Store { shared }, appender))
 }

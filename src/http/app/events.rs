@@ -1,6 +1,6 @@
 //! The endpoints that take events: key, body, ingest, writer, answer. Knows no field of an event.
 
-use super::{House, RETRY_AFTER};
+use super::{House, NO_ROOM_RETRY_AFTER, RETRY_AFTER};
 use crate::catalog::Key;
 use crate::event::{Kind, Source, Timestamp};
 use crate::http::query;
@@ -13,9 +13,6 @@ use hyper::StatusCode;
 use hyper::body::Incoming;
 use hyper::http::request::Parts;
 use serde::Serialize;
-
-/// Seconds to come back after when the disk is full: room returns by somebody's hand.
-const NO_ROOM_RETRY_AFTER: u32 = 30;
 
 impl House {
     pub(super) async fn take(&self, route: Route<'_>, parts: &Parts, incoming: Incoming) -> Reply {
