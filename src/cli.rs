@@ -91,16 +91,41 @@ pub fn main() -> ExitCode {
             ExitCode::SUCCESS
         }
         Err(error) => {
-            eprintln!("weir: {error:#}");
+            eprintln!("weir: {}", told(&error));
             ExitCode::from(if error.is::<ConfigError>() { USAGE } else { FAILURE })
         }
     }
+}
+
+/// An error with its causes; an error that quotes its cause already is not followed by it again.
+fn told(error: &anyhow::Error) -> String {
+    let mut text = error.to_string();
+    for cause in error.chain().skip(1).map(ToString::to_string) {
+        if !text.contains(&cause) {
+            text.push_str(": ");
+            text.push_str(&cause);
+        }
+    }
+    text
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
     use clap::CommandFactory;
+
+    #[test]
+    fn a_cause_is_told_once() {
+        use anyhow::Context;
+        #[derive(Debug, thiserror::Error)]
+        #[error("the store could not be opened: {0}")]
+        struct Quoting(#[source] std::io::Error);
+        let disk = || std::io::Error::other("the disk is gone");
+        let error = anyhow::Error::from(Quoting(disk())).context("cannot open data/weir.redb");
+        assert_eq!(told(&error), "cannot open data/weir.redb: the store could not be opened: the disk is gone");
+        let error = Err::<(), _>(disk()).context("cannot read it").unwrap_err();
+        assert_eq!(told(&error), "cannot read it: the disk is gone");
+    }
 
     #[test]
     fn the_command_line_is_well_formed_and_every_flag_has_its_variable() {

@@ -30,7 +30,7 @@ pub struct Receipt {
     pub next: Sequence,
 }
 
-/// Why the writer did not take a submission. Nothing of it was stored.
+/// Why the writer did not take a submission. Nothing of it was stored, unless a commit failed: then nobody knows.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 pub enum Unavailable {
     /// The queue stayed full for as long as we wait. 503 with Retry-After.

@@ -85,6 +85,7 @@ mod tests {
         drop(Store::open(&folder.path().join("weir.redb"), Options::default(), [7; 32]).unwrap());
         assert!(run(&args(folder.path())).unwrap());
         std::fs::write(folder.path().join("weir.redb"), "something else").unwrap();
-        assert!(format!("{:#}", run(&args(folder.path())).unwrap_err()).starts_with("cannot open "));
+        let error = format!("{:#}", run(&args(folder.path())).unwrap_err());
+        assert!(error.starts_with("cannot open ") && error.ends_with("the file is not a Weir store"), "{error}");
     }
 }

@@ -57,6 +57,10 @@ impl From<redb::DatabaseError> for OpenError {
     fn from(error: redb::DatabaseError) -> Self {
         match error {
             redb::DatabaseError::DatabaseAlreadyOpen => OpenError::InUse,
+            // So redb says that the file does not begin as its files do.
+            redb::DatabaseError::Storage(redb::StorageError::Io(io)) if io.kind() == ErrorKind::InvalidData => {
+                OpenError::NotAStore
+            }
             other => OpenError::Disk(Box::new(other.into())),
         }
     }

@@ -7,7 +7,7 @@ mod errors;
 mod life;
 mod oracle;
 mod power_cuts;
-mod random;
+pub mod random;
 mod sample;
 mod sequences;
 mod threads;

@@ -6,4 +6,5 @@ mod contract;
 mod faults;
 mod front_door;
 mod house;
+mod kill;
 mod running;

@@ -209,5 +209,7 @@ fn turn_away(unavailable: Unavailable) -> Reply {
         Unavailable::Stopping => (StatusCode::SERVICE_UNAVAILABLE, "stopping", RETRY_AFTER),
         Unavailable::Poisoned => (StatusCode::SERVICE_UNAVAILABLE, "write_failed", RETRY_AFTER),
     };
-    Reply::error(status, code, &format!("{unavailable}; nothing was stored, send it again later")).retry_after(after)
+    // After a write that failed nobody knows what is on disk; what is sent again is recognised.
+    let stored = if unavailable == Unavailable::Poisoned { "it may not be stored" } else { "nothing was stored" };
+    Reply::error(status, code, &format!("{unavailable}; {stored}, send it again later")).retry_after(after)
 }
