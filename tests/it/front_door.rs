@@ -152,7 +152,7 @@ fn gzip_is_read_however_it_is_labelled() {
 fn what_cannot_be_decoded_is_refused_with_its_reason() {
     let house = open(Setting::default());
     let whole = gzip(b"{\"batch\":[]}");
-    let bomb = gzip(&vec![b' '; 5 << 20]);
+    let bomb = gzip(vec![b' '; 5 << 20]);
     for (headers, body, status, code) in [
         ("content-encoding: gzip\r\n", &whole[..20], 400, "bad_gzip"),
         ("", &whole[..20], 400, "bad_gzip"),

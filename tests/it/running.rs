@@ -106,6 +106,11 @@ impl Server {
     /// Asks it to stop (SIGTERM) and waits until it has.
     pub fn stop(&mut self) -> ExitStatus {
         self.ask_to_stop();
+        self.wait()
+    }
+
+    /// Waits until it has stopped.
+    pub fn wait(&mut self) -> ExitStatus {
         let mut child = self.child.take().expect("it runs");
         let mut ended = None;
         until("the server has stopped", || {
@@ -144,8 +149,14 @@ impl Server {
         self.folder.path().join("data")
     }
 
+    /// Standard output since it was last started, up to its last line of greeting.
+    pub fn greeting(&self) -> String {
+        until("the server has said how to begin", || self.printed().contains("/v1/track\n"));
+        self.printed()
+    }
+
     /// Standard output since it was last started.
-    pub fn printed(&self) -> String {
+    fn printed(&self) -> String {
         fs::read_to_string(self.folder.path().join("stdout")).expect("weir prints UTF-8")
     }
 
