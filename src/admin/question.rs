@@ -111,18 +111,17 @@ fn of_gate(catalog: &Catalog, gate: &Gate, rule: Option<&str>) -> Result<Questio
     let rules: Vec<Rule> = gate
         .rules
         .iter()
-        .filter(|found| rule.is_none_or(|wanted| found.id == wanted))
         .map(|rule| Rule { id: rule.id.clone(), name: rule.name.clone(), pass_percentage: rule.pass_percentage })
         .collect();
     if let Some(wanted) = rule
-        && rules.is_empty()
+        && !rules.iter().any(|rule| rule.id == wanted)
     {
         return Err(AdminError::not_found("rule", wanted));
     }
     Ok(Question {
         name: gate.id.clone(),
         id_type: gate.id_type.clone(),
-        design: Design::Gate { rules },
+        design: Design::Gate { rules, only: rule.map(str::to_owned) },
         start: None,
         end: None,
         metrics: gate

@@ -29,7 +29,12 @@ pub enum Design {
         control: Option<String>,
     },
     /// Rules that pass nobody or everybody have nothing to compare and are left out.
-    Gate { rules: Vec<Rule> },
+    Gate {
+        /// All of the gate, so that exposures to the others are told apart from those to none.
+        rules: Vec<Rule>,
+        /// The ID of the only one in question.
+        only: Option<String>,
+    },
 }
 
 /// One group of an experiment.
@@ -118,7 +123,10 @@ impl Question {
                 let split = Split { rule: None, groups: groups.clone(), control };
                 if groups.len() < 2 { Vec::new() } else { vec![split] }
             }
-            Design::Gate { rules } => rules.iter().filter(|rule| rule.splits()).map(Split::of_rule).collect(),
+            Design::Gate { rules, only } => {
+                let wanted = |rule: &&Rule| only.as_ref().is_none_or(|only| rule.id == *only);
+                rules.iter().filter(wanted).filter(|rule| rule.splits()).map(Split::of_rule).collect()
+            }
         };
         if splits.is_empty() {
             return Err(ResultsError::NothingToCompare(match self.kind() {

@@ -194,7 +194,11 @@ fn a_layers_exposure_counts_for_the_experiment_it_was_allocated_to() {
 #[test]
 fn a_gate_compares_the_two_sides_of_each_rule_that_splits() {
     let rule = |id: &str, pass_percentage: f64| Rule { id: id.into(), name: id.to_uppercase(), pass_percentage };
-    let gate = |rules: Vec<Rule>| Question { name: "checkout".into(), design: Design::Gate { rules }, ..experiment() };
+    let gate = |rules: Vec<Rule>| Question {
+        name: "checkout".into(),
+        design: Design::Gate { rules, only: None },
+        ..experiment()
+    };
     let rows = [
         gate_exposure("u1", "checkout", "ca", "true", 1000),
         track("u1", "order", 2000),
@@ -206,12 +210,14 @@ fn a_gate_compares_the_two_sides_of_each_rule_that_splits() {
     ];
     let log = Memory::of(&rows);
     let rules = vec![rule("ca", 50.0), rule("all", 10.0), rule("none", 0.0), rule("every", 100.0)];
-    let whole = conclude(&log, &gate(rules), &Options::default()).unwrap();
+    let whole = conclude(&log, &gate(rules.clone()), &Options::default()).unwrap();
     assert!(whole.analysis.is_none());
     let found: Vec<_> = whole.rules.iter().map(|rule| (rule.rule.as_ref().unwrap().id.as_str(), sizes(rule))).collect();
     assert_eq!(found, [("ca", vec![1, 1]), ("all", vec![0, 1])]);
 
-    let single = conclude(&log, &gate(vec![rule("ca", 50.0)]), &Options::default()).unwrap().analysis.unwrap();
+    let one = Question { design: Design::Gate { rules, only: Some("ca".into()) }, ..gate(Vec::new()) };
+    let single = conclude(&log, &one, &Options::default()).unwrap().analysis.unwrap();
+    assert_eq!(single, whole.rules[0], "a rule by itself is concluded as among the others");
     assert_eq!(single.rule.as_ref().unwrap().pass_percentage, 50.0);
     assert_eq!(
         (single.groups[0].control, single.groups[0].id.as_str(), single.groups[1].id.as_str()),
@@ -219,8 +225,7 @@ fn a_gate_compares_the_two_sides_of_each_rule_that_splits() {
     );
     assert_eq!(sums(&single, "order"), [0.0, 1.0]);
     let reasons: Vec<&str> = single.not_counted.keys().map(String::as_str).collect();
-    assert_eq!(reasons, ["not_a_group", "override"]);
-    assert_eq!(whole.rules[0].not_counted["other_rule"], 1);
+    assert_eq!(reasons, ["not_a_group", "other_rule", "override"]);
 
     let error = conclude(&log, &gate(vec![rule("every", 100.0)]), &Options::default()).unwrap_err();
     assert_eq!(error.code(), "nothing_to_compare");

@@ -174,7 +174,9 @@ fn verdict(question: &Question, split: &Split, subject: &Subject) -> Verdict {
             "false" => Some(FAIL),
             _ => None,
         },
-        (Design::Gate { rules }, _) if rules.iter().any(|rule| rule.id == subject.rule) => return Verdict::OtherRule,
+        (Design::Gate { rules, .. }, _) if rules.iter().any(|rule| rule.id == subject.rule) => {
+            return Verdict::OtherRule;
+        }
         (Design::Gate { .. }, _) => None,
         (Design::Experiment { .. }, _) => split.groups.iter().position(|group| group.id == subject.rule),
     };

@@ -176,8 +176,14 @@ impl Server {
         self.folder().join("data")
     }
 
+    /// Standard output since it was last started, up to its last line of greeting.
+    pub fn greeting(&self) -> String {
+        until("the server has said how to begin", || self.printed().contains("/v1/track\n"));
+        self.printed()
+    }
+
     /// Standard output since it was last started.
-    pub fn printed(&self) -> String {
+    fn printed(&self) -> String {
         fs::read_to_string(self.folder.path().join("stdout")).expect("weir prints UTF-8")
     }
 
