@@ -38,14 +38,15 @@ impl std::fmt::Debug for ConsoleLink {
     }
 }
 
+/// By the digest of the secret, so that a look-up's time tells nothing about it.
+type Entries = HashMap<[u8; 32], (Session, Timestamp)>;
+
+/// Who was invited, and who is here.
 #[derive(Debug, Default)]
 pub(super) struct Sessions {
     tokens: Mutex<Entries>,
     sessions: Mutex<Entries>,
 }
-
-/// By the digest of the secret, so that a look-up's time tells nothing about it.
-type Entries = HashMap<[u8; 32], (Session, Timestamp)>;
 
 fn digest(secret: &str) -> [u8; 32] {
     Sha256::digest(secret.as_bytes()).into()
@@ -67,20 +68,49 @@ fn put(entries: &Mutex<Entries>, secret: &str, session: Session, until: Timestam
     entries.insert(digest(secret), (session, until));
 }
 
+impl Sessions {
+    /// Lets a token sign in once, until the moment that is returned.
+    fn invite(&self, token: &str, session: Session, now: Timestamp) -> Timestamp {
+        let until = Timestamp(now.0 + TOKEN_MS);
+        put(&self.tokens, token, session, until, now);
+        until
+    }
+
+    /// Uses up a token; `secret` lets in from now on. `false` if there is no such token (any more).
+    fn redeem(&self, token: &str, secret: &str, now: Timestamp) -> bool {
+        match lock(&self.tokens).remove(&digest(token)) {
+            Some((session, until)) if until > now => {
+                put(&self.sessions, secret, session, Timestamp(now.0 + SESSION_MS), now);
+                true
+            }
+            _ => false,
+        }
+    }
+
+    /// Who a secret lets in; being used keeps it alive.
+    fn find(&self, secret: &str, now: Timestamp) -> Option<Session> {
+        let mut sessions = lock(&self.sessions);
+        let (session, until) = sessions.get_mut(&digest(secret))?;
+        if *until <= now {
+            return None;
+        }
+        *until = (*until).max(Timestamp(now.0 + SESSION_MS));
+        Some(session.clone())
+    }
+}
+
 impl Admin {
     /// Makes a link that signs in once, as somebody with this role.
     pub fn console_link(&self, author: &str, role: Role) -> ConsoleLink {
-        let token = format!("{:032x}", self.random_u128());
+        let token = self.new_secret();
         let session = Session { author: author.to_owned(), role };
-        let now = self.now();
-        let until = Timestamp(now.0 + TOKEN_MS);
-        put(&self.inner.sessions.tokens, &token, session, until, now);
+        let until = self.inner.sessions.invite(&token, session, self.now());
         ConsoleLink { path: format!("/session?token={token}"), expires_at: until.to_string() }
     }
 
     /// Makes a token for programs on this machine; it lets in until the process ends.
     pub fn machine_token(&self, author: &str) -> String {
-        let token = format!("console-{:032x}", self.random_u128());
+        let token = format!("console-{}", self.new_secret());
         let session = Session { author: author.to_owned(), role: Role::Admin };
         put(&self.inner.sessions.sessions, &token, session, Timestamp::MAX, self.now());
         token
@@ -88,25 +118,72 @@ impl Admin {
 
     /// Uses up a one-time token; the answer is the new session's secret for a cookie.
     pub fn sign_in(&self, token: &str) -> Option<String> {
-        let now = self.now();
-        let (session, until) = lock(&self.inner.sessions.tokens).remove(&digest(token))?;
-        if until <= now {
-            return None;
-        }
-        let secret = format!("{:032x}", self.random_u128());
-        put(&self.inner.sessions.sessions, &secret, session, Timestamp(now.0 + SESSION_MS), now);
-        Some(secret)
+        let secret = self.new_secret();
+        self.inner.sessions.redeem(token, &secret, self.now()).then_some(secret)
     }
 
     /// Who a cookie's secret belongs to.
     pub fn session(&self, secret: &str) -> Option<Session> {
-        let now = self.now();
-        let mut sessions = lock(&self.inner.sessions.sessions);
-        let (session, until) = sessions.get_mut(&digest(secret))?;
-        if *until <= now {
-            return None;
+        self.inner.sessions.find(secret, self.now())
+    }
+
+    fn new_secret(&self) -> String {
+        format!("{:032x}", self.random_u128())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const NOW: Timestamp = Timestamp(1_795_438_700_000);
+
+    fn after(ms: i64) -> Timestamp {
+        Timestamp(NOW.0 + ms)
+    }
+
+    fn person(author: &str) -> Session {
+        Session { author: author.to_owned(), role: Role::Viewer }
+    }
+
+    #[test]
+    fn a_link_works_for_a_day_and_once() {
+        for (when, works) in [(0, true), (TOKEN_MS - 1, true), (TOKEN_MS, false)] {
+            let sessions = Sessions::default();
+            assert_eq!(sessions.invite("token", person("a"), NOW), after(TOKEN_MS));
+            assert!(!sessions.redeem("another", "secret", after(when)));
+            assert_eq!(sessions.redeem("token", "secret", after(when)), works, "{when}");
+            assert!(!sessions.redeem("token", "other", after(when)));
+            assert_eq!(sessions.find("secret", after(when)), works.then(|| person("a")));
+            assert_eq!(sessions.find("other", after(when)), None);
         }
-        *until = (*until).max(Timestamp(now.0 + SESSION_MS));
-        Some(session.clone())
+    }
+
+    #[test]
+    fn a_session_lasts_as_long_as_it_is_used() {
+        let sessions = Sessions::default();
+        sessions.invite("token", person("a"), NOW);
+        assert!(sessions.redeem("token", "secret", NOW));
+        let mut now = 0;
+        for _ in 0..10 {
+            now += SESSION_MS - 1;
+            assert_eq!(sessions.find("secret", after(now)), Some(person("a")));
+        }
+        assert_eq!(sessions.find("secret", after(now + SESSION_MS)), None);
+    }
+
+    #[test]
+    fn the_oldest_goes_where_there_are_too_many() {
+        let sessions = Sessions::default();
+        put(&sessions.sessions, "machine", person("machine"), Timestamp::MAX, NOW);
+        for nth in 0..MAX_ENTRIES as i64 {
+            sessions.invite("token", person("a"), after(nth));
+            assert!(sessions.redeem("token", &format!("secret-{nth}"), after(nth)));
+        }
+        let last = after(MAX_ENTRIES as i64);
+        assert_eq!(sessions.find("secret-0", last), None);
+        for kept in ["secret-1".to_owned(), format!("secret-{}", MAX_ENTRIES - 1), "machine".to_owned()] {
+            assert!(sessions.find(&kept, last).is_some(), "{kept}");
+        }
     }
 }

@@ -4,6 +4,7 @@ use super::{SUCCESS, list, only, rows};
 use crate::running::{Answer, CLIENT_KEY, CONSOLE_KEY, SERVER_KEY, Server, VIEWER_KEY, project};
 use serde_json::{Value, json};
 use std::fs;
+use std::os::unix::fs::PermissionsExt;
 
 const ADMIN: (&str, &str) = ("statsig-api-key", CONSOLE_KEY);
 
@@ -87,7 +88,10 @@ fn no_secret_is_in_the_log_or_in_the_file() {
         .map(|path| server.get(path).body)
         .concat();
     assert!(shown.contains("inside"));
-    let token = fs::read_to_string(server.data().join("weir.token")).expect("a running server leaves it");
+    let token = server.data().join("weir.token");
+    let mode = fs::metadata(&token).expect("a running server leaves it").permissions().mode();
+    assert_eq!(mode & 0o777, 0o600, "only its owner may read it");
+    let token = fs::read_to_string(token).expect("its owner reads it");
     let token = serde_json::from_str::<Value>(&token).unwrap()["token"].as_str().unwrap().to_owned();
     let command = server.command(&["keys"]);
     assert!(command.status.success(), "{command:?}");
