@@ -69,8 +69,6 @@ pub struct Options {
     pub cache_bytes: usize,
     /// The size that a sealed block stays just under after compression; a power of two, because redb allocates in those.
     pub block_bytes: usize,
-    /// The size that a tail stays just under, likewise. A larger commit writes several.
-    pub tail_bytes: usize,
     /// zstd's level for sealed blocks.
     pub compression: i32,
     /// When nothing arrives for a while, this many tails are worth sealing though they fill no block.
@@ -86,13 +84,20 @@ impl Default for Options {
         Options {
             cache_bytes: 32 << 20,
             block_bytes: 1 << 20,
-            tail_bytes: 1 << 20,
             compression: 1,
             quiet_tails: 32,
             rejected_samples: 1000,
             dedupe: DedupeLimits::default(),
             quick_repair: QuickRepair::Never,
         }
+    }
+}
+
+impl Options {
+    /// The most text that is compressed as one frame, and so the most in one tail, unless a single row is longer: whoever
+    /// reads one row inflates its frame.
+    fn frame_bytes(&self) -> usize {
+        self.block_bytes / 2
     }
 }
 

@@ -2,11 +2,11 @@
 //! Starts no thread and knows no channel.
 
 use super::batch::{Batch, NewTerms, RejectedSample, Submission, Term};
-use super::block::{Damage, TailBuilder};
+use super::block::{Damage, Packer, TailBuilder};
 use super::columns::Tally;
 use super::dedupe::{Dedupe, Run};
 use super::run::{Filter, RunMeta};
-use super::seal::{Job, MergedRun, PAGE_OVERHEAD, Sealed, Work, text_limit, worth_joining};
+use super::seal::{Job, MergedRun, Sealed, Work, text_limit, worth_joining};
 use super::tables::*;
 use super::terms::Terms;
 use super::{Options, Shared};
@@ -72,6 +72,8 @@ pub struct Applied {
 pub enum CommitError {
     #[error("the store could not be written: {0}")]
     Disk(#[source] Box<redb::Error>),
+    #[error("events could not be compressed: {0}")]
+    Compress(#[source] std::io::Error),
     #[error(transparent)]
     Damage(#[from] Damage),
 }
@@ -97,8 +99,10 @@ pub struct Appender {
     tails: VecDeque<(u64, u64, u64)>,
     /// The sum of their bytes.
     unsealed: u64,
-    /// Kept from tail to tail, so that its memory is not asked for anew each time.
+    /// Kept from tail to tail, so that their memory is not asked for anew each time.
+    builder: TailBuilder,
     buffer: Vec<u8>,
+    packer: Packer,
     /// The end of the sealed log.
     sealed: u64,
     /// First sequence and text bytes of the last sealed block, if it is far from full.
@@ -128,7 +132,7 @@ pub(super) struct Found {
 }
 
 impl Appender {
-    pub(super) fn new(shared: Arc<Shared>, options: Options, found: Found) -> Appender {
+    pub(super) fn new(shared: Arc<Shared>, options: Options, found: Found, packer: Packer) -> Appender {
         let mut appender = Appender {
             shared,
             options,
@@ -136,7 +140,9 @@ impl Appender {
             next: found.next,
             unsealed: found.tails.iter().map(|(_, _, bytes)| bytes).sum(),
             tails: found.tails,
+            builder: TailBuilder::default(),
             buffer: Vec::new(),
+            packer,
             sealed: found.sealed,
             last_block: found.last_block,
             next_run: found.next_run,
@@ -166,14 +172,9 @@ impl Appender {
         Ok(transaction.commit()?)
     }
 
-    /// Text bytes that are committed but not sealed yet; of the front tail, which may be sealed in part, by its rows.
+    /// Text bytes that are committed but not sealed yet.
     pub fn unsealed_bytes(&self) -> u64 {
-        // Only the front tail can be sealed in part.
-        let sealed_in_part = self
-            .tails
-            .front()
-            .map_or(0, |&(first, rows, bytes)| bytes * self.sealed.saturating_sub(first).min(rows) / rows);
-        self.unsealed - sealed_in_part
+        self.unsealed
     }
 
     pub fn dedupe_keys(&self) -> u64 {
@@ -198,7 +199,7 @@ impl Appender {
         for run in self.abandoned.drain(..) {
             delete_run(&transaction, run)?;
         }
-        let mut write = Write { terms: None, tallies: BTreeMap::new(), tail: self.new_tail(), reader: None };
+        let mut write = Write { terms: None, tallies: BTreeMap::new(), reader: None };
         let mut answers = Vec::with_capacity(changes.len());
         let mut rest = Vec::new();
         for change in changes {
@@ -210,8 +211,7 @@ impl Appender {
                 }
             }
         }
-        self.put_tail(&mut write, &transaction)?;
-        self.buffer = std::mem::replace(&mut write.tail, TailBuilder::new(Vec::new())).finish();
+        self.put_tail(&transaction)?;
         put_tallies(&transaction, &write.tallies, now)?;
         for change in rest {
             self.apply(change, &transaction, &mut write, now)?;
@@ -230,20 +230,15 @@ impl Appender {
         Ok(answers)
     }
 
-    fn new_tail(&mut self) -> TailBuilder {
-        TailBuilder::new(std::mem::take(&mut self.buffer))
-    }
-
     /// Stores what was gathered and begins the next tail.
-    fn put_tail(&mut self, write: &mut Write, transaction: &WriteTransaction) -> Result<(), CommitError> {
-        let rows = write.tail.rows() as u64;
+    fn put_tail(&mut self, transaction: &WriteTransaction) -> Result<(), CommitError> {
+        let (rows, text) = (self.builder.rows() as u64, self.builder.text_bytes() as u64);
         if rows == 0 {
             return Ok(());
         }
-        let text = write.tail.text_bytes() as u64;
-        let bytes = std::mem::replace(&mut write.tail, TailBuilder::new(Vec::new())).finish();
-        transaction.open_table(TAILS)?.insert(self.next, bytes.as_slice())?;
-        write.tail = TailBuilder::new(bytes);
+        let pack_from = self.options.frame_bytes() / 4;
+        self.builder.finish(&mut self.packer, pack_from, &mut self.buffer).map_err(CommitError::Compress)?;
+        transaction.open_table(TAILS)?.insert(self.next, self.buffer.as_slice())?;
         self.tails.push_back((self.next, rows, text));
         self.unsealed += text;
         self.next += rows;
@@ -286,11 +281,11 @@ impl Appender {
             numbers.environment = number(row.environment, &environments);
             numbers.subject = number(row.subject, &subjects);
             let text = &text[row.text.clone()];
-            if write.tail.rows() > 0 && write.tail.size_with(text.len()) > self.options.tail_bytes - PAGE_OVERHEAD {
-                self.put_tail(write, transaction)?;
+            if self.builder.rows() > 0 && self.builder.text_bytes() + text.len() > self.options.frame_bytes() {
+                self.put_tail(transaction)?;
             }
             let units = units[row.units.start as usize..row.units.end as usize].iter().copied();
-            write.tail.push(numbers, units, row.fingerprint, text);
+            self.builder.push(numbers, units, row.fingerprint, text);
         }
         for (tally, count) in tallies {
             *write.tallies.entry(tally).or_default() += count;
@@ -503,9 +498,8 @@ impl Appender {
             from: self.sealed,
             to: self.next,
             join: self.last_block.map(|(first, _)| first),
-            block_bytes,
+            options: self.options,
             ratio: self.ratio,
-            level: self.options.compression,
         }))
     }
 
@@ -525,7 +519,6 @@ struct Write {
     /// The dictionaries with what this transaction adds, once it adds something.
     terms: Option<Terms>,
     tallies: BTreeMap<Tally, u64>,
-    tail: TailBuilder,
     /// Opened when a filter first says "maybe".
     reader: Option<ReadTransaction>,
 }

@@ -113,22 +113,6 @@ impl Columns {
         self.finish();
     }
 
-    /// Keeps the first rows.
-    pub(super) fn truncate(&mut self, rows: usize) {
-        self.time.truncate(rows);
-        self.received.truncate(rows);
-        self.kind.truncate(rows);
-        self.source.truncate(rows);
-        self.name.truncate(rows);
-        self.environment.truncate(rows);
-        self.subject.truncate(rows);
-        self.value.truncate(rows);
-        for column in &mut self.units {
-            column.hash.truncate(rows);
-        }
-        self.units.retain(|column| column.hash.iter().any(|&hash| hash != 0));
-    }
-
     /// A copy of the rows from one on.
     pub(super) fn tail_from(&self, row: usize) -> Columns {
         Columns {

@@ -86,7 +86,8 @@ impl Dedupe {
         key: u128,
         mut part: impl FnMut(u64, u32) -> Result<Vec<u8>, E>,
     ) -> Result<bool, E> {
-        if self.epochs.iter().any(|epoch| epoch.keys.contains(&key)) {
+        let closed = self.epochs.len() - 1;
+        if self.epochs.iter().take(closed).any(|epoch| epoch.keys.contains(&key)) {
             return Ok(false);
         }
         for run in &self.runs {
@@ -98,13 +99,13 @@ impl Dedupe {
                 return Ok(false);
             }
         }
-        self.remember(key);
-        Ok(true)
+        // The open generation last: one look-up there both asks and remembers.
+        Ok(self.remember(key))
     }
 
-    /// Remembers a message that is known to be in the log.
-    pub fn remember(&mut self, key: u128) {
-        self.epochs.back_mut().expect("there is always an open epoch").keys.insert(key);
+    /// Remembers a message; false if the open generation knows it.
+    pub fn remember(&mut self, key: u128) -> bool {
+        self.epochs.back_mut().expect("there is always an open epoch").keys.insert(key)
     }
 
     /// Opens a new generation when the open one is full. `next` is the log's end.

@@ -1,7 +1,7 @@
 //! Opening a store: making a new file, checking the format of an old one, and bringing back what lives in memory.
 
 use super::appender::{Appender, Found, delete_run, filter_of};
-use super::block::{Damage, Digest, Tail};
+use super::block::{Damage, Digest, Packer, Tail};
 use super::dedupe::{Dedupe, Run};
 use super::run::{RunMeta, decode_part};
 use super::seal::worth_joining;
@@ -147,7 +147,8 @@ fn open(db: Database, options: Options, seed: [u8; 32]) -> Result<(Store, Append
         next: AtomicU64::new(found.next),
         window_ms: AtomicI64::new(options.dedupe.window_ms),
     });
-    let appender = Appender::new(shared.clone(), options, found);
+    let packer = Packer::new(options.compression).map_err(super::CommitError::Compress)?;
+    let appender = Appender::new(shared.clone(), options, found, packer);
     Ok((Store { shared }, appender))
 }
 
@@ -276,7 +277,9 @@ fn find(db: &Database, options: &Options) -> Result<Found, OpenError> {
         };
         let filter = if meta.level == 0 {
             for part in parts(&run_keys)? {
-                decode_part(&part, run)?.into_iter().for_each(|key| dedupe.remember(key));
+                for key in decode_part(&part, run)? {
+                    dedupe.remember(key);
+                }
             }
             None
         } else {
@@ -304,9 +307,11 @@ fn find(db: &Database, options: &Options) -> Result<Found, OpenError> {
             return Err(Damage { what: "tail", first, why: format!("events {next} to {first} are missing") }.into());
         }
         let rows = tail.columns.len() as u64;
-        tails.push_back((first, rows, tail.text.len() as u64));
+        tails.push_back((first, rows, tail.frame.text_bytes as u64));
         next = next.max(first + rows);
-        tail.fingerprints.into_iter().for_each(|key| dedupe.remember(key));
+        for key in tail.fingerprints {
+            dedupe.remember(key);
+        }
     }
     let samples = transaction.open_table(SAMPLES)?;
     let oldest_sample = samples.first()?.map_or(0, |(number, _)| number.value());

@@ -1,12 +1,12 @@
 //! What takes time, prepared beside the writer from a snapshot: a sealed block out of tails, one run out of several.
 //! Changes nothing; the writer swaps the result in.
 
-use super::block::{Digest, Tail, encode_columns, encode_text};
+use super::block::{Digest, Frame, Packer, block_head_bytes, encode_block, encode_columns};
 use super::columns::Columns;
 use super::run::{Filter, PART_KEYS, RunMeta, decode_part, encode_part};
 use super::snapshot::Snapshot;
 use super::volumes::{Volumes, volumes_of};
-use super::{Change, ReadError};
+use super::{Change, Options, ReadError};
 
 /// Work for a worker.
 #[derive(Debug, Clone, PartialEq)]
@@ -14,15 +14,15 @@ pub struct Job(pub(super) Work);
 
 #[derive(Debug, Clone, PartialEq)]
 pub(super) enum Work {
-    /// Seal tails into one block of just under `block_bytes`.
+    /// Seal whole tails into one block of just under `Options::block_bytes`.
     Seal {
         from: u64,
         to: u64,
         /// A last block that is far from full and is sealed again with what follows.
         join: Option<u64>,
-        block_bytes: usize,
+        options: Options,
+        /// Stored bytes per byte of text, as last seen.
         ratio: f64,
-        level: i32,
     },
     /// Merge runs of fingerprints into one behind a filter.
     Merge { output: u64, level: u8, inputs: Vec<(u64, RunMeta)>, epoch_end: Option<u64> },
@@ -78,10 +78,10 @@ impl From<Prepared> for Change {
     }
 }
 
-/// The share of a full block that a first attempt aims at, so that it rarely has to be cut and compressed again.
-const AIM: f64 = 0.97;
+/// What text that is still to be compressed is taken for, beyond what was last seen: too little wastes half a page.
+const GUESS: f64 = 1.15;
 /// Room for redb's own bytes in the page that holds the value.
-pub(super) const PAGE_OVERHEAD: usize = 256;
+const PAGE_OVERHEAD: usize = 256;
 
 /// A block's text before compression stays below this many full blocks: whoever reads one row inflates all of them.
 const TEXT_BLOCKS: usize = 16;
@@ -104,8 +104,8 @@ impl Job {
         mut deliver: impl FnMut(Prepared) -> Result<(), E>,
     ) -> Result<(), E> {
         match self.0 {
-            Work::Seal { from, to, join, block_bytes, ratio, level } => {
-                let sealed = seal(snapshot, from, to, join, block_bytes, ratio, level)?;
+            Work::Seal { from, to, join, options, ratio } => {
+                let sealed = seal(snapshot, from, to, join, &options, ratio)?;
                 deliver(Prepared::Seal(Box::new(sealed)))
             }
             Work::Merge { output, level, inputs, epoch_end } => {
@@ -120,66 +120,112 @@ fn seal(
     from: u64,
     to: u64,
     join: Option<u64>,
-    block_bytes: usize,
+    options: &Options,
     ratio: f64,
-    level: i32,
 ) -> Result<Sealed, ReadError> {
-    // The rows of a small block that is sealed again are in its volumes and its run already.
-    let mut all = match join {
+    let mut packer = Packer::new(options.compression).map_err(ReadError::Compress)?;
+    let (mut columns, mut lengths, frames) = match join {
         Some(first) => {
             let (columns, lengths) = snapshot.block_columns(first)?;
-            Tail { columns, lengths, fingerprints: Vec::new(), text: snapshot.block_text(first)? }
+            (columns, lengths, snapshot.block_frames(first)?)
         }
-        None => Tail::default(),
+        None => Default::default(),
     };
     let first = join.unwrap_or(from);
-    let joined = all.columns.len();
-    let limit = block_bytes - PAGE_OVERHEAD;
-    let mut wanted = ((limit as f64 * AIM / ratio) as usize).min(text_limit(block_bytes));
+    let joined = columns.len();
+    let mut text = Gathered::reopen(frames, options.frame_bytes(), ratio, first)?;
+    let mut fingerprints = Vec::new();
+    let limit = (options.block_bytes - PAGE_OVERHEAD) as f64;
     snapshot.tails(from, to, &mut |tail| {
-        all.columns.extend(&tail.columns);
-        all.lengths.extend_from_slice(&tail.lengths);
-        all.fingerprints.extend_from_slice(&tail.fingerprints);
-        all.text.extend_from_slice(&tail.text);
-        Ok(all.text.len() < wanted)
-    })?;
-    loop {
-        let (keep, cut) = cut_at(&all.lengths, wanted, joined + 1);
-        let packed = encode_text(&all.text[..cut], level).map_err(ReadError::Compress)?;
-        let one_row = keep == joined + 1;
-        if packed.len() > limit && !one_row {
-            wanted = (cut as f64 * (limit as f64 / packed.len() as f64) * AIM) as usize;
-            continue;
+        let frame = tail.frame;
+        // At least one tail, or sealing would not move on.
+        let too_much =
+            text.size_with(&frame) > limit || text.text_bytes + frame.text_bytes > text_limit(options.block_bytes);
+        if too_much && !fingerprints.is_empty() {
+            return Ok(false);
         }
-        all.columns.truncate(keep);
-        all.lengths.truncate(keep);
-        all.fingerprints.truncate(keep - joined);
-        let fresh = all.columns.tail_from(joined);
-        return Ok(Sealed {
-            first,
-            end: first + keep as u64,
-            replaces: join,
-            columns: encode_columns(&all.columns, &all.lengths, level).map_err(ReadError::Compress)?,
-            digest: Digest::of(&all.columns, cut),
-            volumes: volumes_of(&fresh),
-            run: sorted_run(all.fingerprints, &fresh, first + joined as u64),
-            ratio: packed.len() as f64 / cut as f64,
-            text: packed,
-        });
-    }
+        columns.extend(&tail.columns);
+        lengths.extend_from_slice(&tail.lengths);
+        fingerprints.extend_from_slice(&tail.fingerprints);
+        text.add(frame, &mut packer)?;
+        Ok(true)
+    })?;
+    let text_bytes = text.text_bytes;
+    let frames = text.close(&mut packer)?;
+    let fresh = columns.tail_from(joined);
+    let stored: usize = frames.iter().map(|frame| frame.bytes.len()).sum();
+    Ok(Sealed {
+        first,
+        end: first + columns.len() as u64,
+        replaces: join,
+        text: encode_block(&frames),
+        columns: encode_columns(&columns, &lengths, &mut packer).map_err(ReadError::Compress)?,
+        digest: Digest::of(&columns, text_bytes),
+        // The rows of a block that is sealed again are in its volumes and its run already.
+        volumes: volumes_of(&fresh),
+        run: sorted_run(fingerprints, &fresh, first + joined as u64),
+        ratio: stored as f64 / text_bytes.max(1) as f64,
+    })
 }
 
-/// How many rows, and how many bytes of text, fit into `wanted` bytes; `least` rows at any rate, or sealing would not move on.
-fn cut_at(lengths: &[u32], wanted: usize, least: usize) -> (usize, usize) {
-    let (mut rows, mut bytes) = (0, 0);
-    for &length in lengths {
-        let end = bytes + length as usize;
-        if rows >= least && end > wanted {
-            break;
+/// The frames of a block in the making. What tails hold compressed is taken as it is; the text of small ones is gathered
+/// and compressed together.
+struct Gathered {
+    frames: Vec<Frame>,
+    open: Vec<u8>,
+    text_bytes: usize,
+    stored: usize,
+    frame_bytes: usize,
+    ratio: f64,
+}
+
+impl Gathered {
+    /// Goes on with the frames of a block; the last is opened again if it is small.
+    fn reopen(frames: Vec<Frame>, frame_bytes: usize, ratio: f64, first: u64) -> Result<Gathered, ReadError> {
+        let text_bytes = frames.iter().map(|frame| frame.text_bytes).sum();
+        let mut gathered = Gathered { frames, open: Vec::new(), text_bytes, stored: 0, frame_bytes, ratio };
+        if let Some(last) = gathered.frames.pop_if(|last| last.text_bytes < frame_bytes / 2) {
+            gathered.open = last.text(first)?.into_owned();
         }
-        (rows, bytes) = (rows + 1, end);
+        gathered.stored = gathered.frames.iter().map(|frame| frame.bytes.len()).sum();
+        Ok(gathered)
     }
-    (rows, bytes)
+
+    /// The stored size with one more frame, as far as it can be told before compressing.
+    fn size_with(&self, frame: &Frame) -> f64 {
+        let (packed, open) = if frame.is_packed() { (frame.bytes.len(), 0) } else { (0, frame.text_bytes) };
+        let guess = (self.open.len() + open) as f64 * self.ratio * GUESS;
+        (block_head_bytes(self.frames.len() + 2) + self.stored + packed) as f64 + guess
+    }
+
+    fn add(&mut self, frame: Frame, packer: &mut Packer) -> Result<(), ReadError> {
+        self.text_bytes += frame.text_bytes;
+        if frame.is_packed() {
+            self.flush(packer)?;
+            self.stored += frame.bytes.len();
+            self.frames.push(frame);
+            return Ok(());
+        }
+        if self.open.len() + frame.text_bytes > self.frame_bytes {
+            self.flush(packer)?;
+        }
+        self.open.extend_from_slice(&frame.bytes);
+        Ok(())
+    }
+
+    fn flush(&mut self, packer: &mut Packer) -> Result<(), ReadError> {
+        if !self.open.is_empty() {
+            let frame = packer.pack(std::mem::take(&mut self.open)).map_err(ReadError::Compress)?;
+            self.stored += frame.bytes.len();
+            self.frames.push(frame);
+        }
+        Ok(())
+    }
+
+    fn close(mut self, packer: &mut Packer) -> Result<Vec<Frame>, ReadError> {
+        self.flush(packer)?;
+        Ok(self.frames)
+    }
 }
 
 /// Fingerprints as a run of level 0.

@@ -2,7 +2,7 @@
 
 use super::Shared;
 use super::batch::RejectedSample;
-use super::block::{Damage, Digest, Tail, decode_columns, decode_text, rows};
+use super::block::{Damage, Digest, Frame, Tail, decode_block, decode_columns, frame_rows, rows};
 use super::columns::Columns;
 use super::fingerprint::Keys;
 use super::tables::*;
@@ -130,10 +130,10 @@ impl Snapshot {
         Ok(decode_columns(value.value(), first)?)
     }
 
-    pub(super) fn block_text(&self, first: u64) -> Result<Vec<u8>, ReadError> {
+    pub(super) fn block_frames(&self, first: u64) -> Result<Vec<Frame>, ReadError> {
         let table = self.transaction.open_table(BLOCKS)?;
         let value = table.get(first)?.ok_or_else(|| ReadError::Missing(format!("block {first}")))?;
-        Ok(decode_text(value.value(), first)?)
+        Ok(decode_block(value.value(), first)?)
     }
 
     pub(super) fn run_part(&self, run: u64, part: u32) -> Result<Vec<u8>, ReadError> {
@@ -166,9 +166,11 @@ impl Snapshot {
             if first + Tail::rows(bytes.value(), first)? <= from {
                 continue;
             }
-            // The front of a tail may be sealed already.
-            let tail = Tail::decode(bytes.value(), first)?.without(from.saturating_sub(first) as usize);
-            if !each(tail)? {
+            if first < from {
+                let why = format!("it is sealed up to {from}, in the middle");
+                return Err(Damage { what: "tail", first, why }.into());
+            }
+            if !each(Tail::decode(bytes.value(), first)?)? {
                 break;
             }
         }
@@ -216,7 +218,7 @@ impl Snapshot {
             }
             let tail = Tail::decode(bytes.value(), first)?;
             let (columns, lengths) = (&tail.columns, &tail.lengths);
-            self.pick(&wanted, first, self.sealed, columns, lengths, || Ok(tail.text), limit, &mut found)?;
+            self.pick(&wanted, first, self.sealed, columns, lengths, || Ok(vec![tail.frame]), limit, &mut found)?;
         }
         let digests = self.transaction.open_table(DIGESTS)?;
         for entry in digests.range(..wanted.before)?.rev() {
@@ -233,7 +235,7 @@ impl Snapshot {
                 continue;
             }
             let (columns, lengths) = self.block_columns(first)?;
-            self.pick(&wanted, first, 0, &columns, &lengths, || self.block_text(first), limit, &mut found)?;
+            self.pick(&wanted, first, 0, &columns, &lengths, || self.block_frames(first), limit, &mut found)?;
         }
         Ok(found)
     }
@@ -246,7 +248,7 @@ impl Snapshot {
         floor: u64,
         columns: &Columns,
         lengths: &[u32],
-        text: impl FnOnce() -> Result<Vec<u8>, ReadError>,
+        frames: impl FnOnce() -> Result<Vec<Frame>, ReadError>,
         limit: usize,
         found: &mut Vec<StoredEvent>,
     ) -> Result<(), ReadError> {
@@ -260,22 +262,27 @@ impl Snapshot {
         if picked.is_empty() {
             return Ok(());
         }
-        let text = text()?;
+        let frames = frames()?;
         let mut events = Vec::with_capacity(picked.len());
         let mut next = picked.into_iter().peekable();
-        for (row, row_text) in rows(&text, lengths, first).enumerate() {
-            if next.next_if_eq(&row).is_none() {
+        for found in frame_rows(&frames, lengths, first) {
+            let (frame, range) = found?;
+            if next.peek().is_none_or(|row| !range.contains(row)) {
                 continue;
             }
-            let row_text = row_text?;
-            if let Some((unit, _)) = wanted.unit
-                && !row_text.units().any(|(_, id)| id == unit)
-            {
-                continue;
-            }
-            events.push(self.event(first + row as u64, columns, row, &row_text)?);
-            if next.peek().is_none() {
-                break;
+            let text = frame.text(first)?;
+            let texts = rows(&text, &lengths[range.clone()], first + range.start as u64);
+            for (row, row_text) in range.zip(texts) {
+                if next.next_if_eq(&row).is_none() {
+                    continue;
+                }
+                let row_text = row_text?;
+                if let Some((unit, _)) = wanted.unit
+                    && !row_text.units().any(|(_, id)| id == unit)
+                {
+                    continue;
+                }
+                events.push(self.event(first + row as u64, columns, row, &row_text)?);
             }
         }
         found.extend(events.into_iter().rev().take(limit - found.len()));

@@ -281,7 +281,7 @@ fn the_little_that_is_left_of_a_big_commit_waits_for_more() {
         jobs += 1;
     }
     let report = house.sound();
-    assert!(jobs == 1 && report.unsealed > 100, "{jobs} jobs left {report:?}");
+    assert!(jobs == 1 && report.unsealed > 0, "{jobs} jobs left {report:?}");
 }
 
 #[test]

@@ -19,7 +19,6 @@ pub struct PowerCut;
 /// Small blocks and generations, so that a short life seals, joins and merges often.
 pub fn options(random: &mut Random) -> Options {
     Options {
-        tail_bytes: 4 << 10,
         cache_bytes: *random.pick(&[16 << 10, 64 << 10, 1 << 20]),
         block_bytes: *random.pick(&[1 << 10, 4 << 10, 16 << 10]),
         compression: 1,
