@@ -20,6 +20,7 @@ mod serve;
 
 use crate::config::ConfigError;
 use clap::{Parser, Subcommand};
+use std::io::{self, Write};
 use std::process::ExitCode;
 
 const FAILURE: u8 = 1;
@@ -75,22 +76,56 @@ impl Cli {
     }
 }
 
+/// Puts text on standard output.
+fn say(text: &str) -> io::Result<()> {
+    io::stdout().write_all(text.as_bytes())
+}
+
 /// The whole program: reads the arguments, runs, says what went wrong on standard error.
 pub fn main() -> ExitCode {
     match Cli::parse().run() {
         Ok(true) => ExitCode::SUCCESS,
         Ok(false) => ExitCode::from(FAILURE),
+        // Whoever reads the output has seen enough (`weir results NAME | head`).
+        Err(error) if error.downcast_ref::<io::Error>().is_some_and(|it| it.kind() == io::ErrorKind::BrokenPipe) => {
+            ExitCode::SUCCESS
+        }
         Err(error) => {
-            eprintln!("weir: {error:#}");
+            eprintln!("weir: {}", told(&error));
             ExitCode::from(if error.is::<ConfigError>() { USAGE } else { FAILURE })
         }
     }
+}
+
+/// An error with its causes; an error that quotes its cause already is not followed by it again.
+fn told(error: &anyhow::Error) -> String {
+    let mut text = error.to_string();
+    for cause in error.chain().skip(1).map(ToString::to_string) {
+        if !text.contains(&cause) {
+            text.push_str(": ");
+            text.push_str(&cause);
+        }
+    }
+    text
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
     use clap::CommandFactory;
+
+    #[test]
+    fn a_cause_is_told_once() {
+        use anyhow::Context;
+        #[derive(Debug, thiserror::Error)]
+        #[error("the store could not be opened: {0}")]
+        struct Quoting(#[source] std::io::Error);
+        let disk = || std::io::Error::other("the disk is gone");
+        let error = anyhow::Error::from(Quoting(disk())).context("cannot open data/weir.redb");
+        assert_eq!(told(&error), "cannot open data/weir.redb: the store could not be opened: the disk is gone");
+        let error = Err::<(), _>(disk()).context("cannot read it").unwrap_err();
+        assert_eq!(told(&error), "cannot read it: the disk is gone");
+    }
 
     #[test]
     fn the_command_line_is_well_formed_and_every_flag_has_its_variable() {

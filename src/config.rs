@@ -24,7 +24,7 @@ pub const DEFAULT_EVENT_BYTES: u64 = 128 << 10;
 pub const DEFAULT_EVENTS_PER_BODY: u64 = 5_000;
 /// Connections open at the same time, all HTTP threads together.
 pub const DEFAULT_CONNECTIONS: u64 = 4_096;
-/// How long a client may take to send a request's headers; also how long a connection may stay idle between requests.
+/// How long a client may take to send a request's headers.
 pub const DEFAULT_HEADER_DEADLINE: Duration = Duration::from_secs(10);
 /// How long a client may take to send a request's body.
 pub const DEFAULT_BODY_DEADLINE: Duration = Duration::from_secs(30);

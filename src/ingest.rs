@@ -49,14 +49,12 @@ pub struct Arrival {
     pub body_id: u128,
     /// The Statsig SDK's session (`statsig-server-session-id`, `sid=`): a repeated body is known by it.
     pub session: Option<String>,
-    /// Times stand as they are given, whatever `sentAt` says: for files of history.
-    pub keep_times: bool,
 }
 
 impl Arrival {
     /// A request that says nothing about its sender's clock and session.
     pub fn new(received: Timestamp, body_id: u128) -> Arrival {
-        Arrival { received, client_time: None, body_id, session: None, keep_times: false }
+        Arrival { received, client_time: None, body_id, session: None }
     }
 
     /// The messageId of an event that came without one: unlike any other.

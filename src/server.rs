@@ -27,13 +27,13 @@ const BYTES_A_KEY: u64 = 2;
 /// Why the server does not start, or ended badly.
 #[derive(Debug, thiserror::Error)]
 pub enum ServerError {
-    #[error("cannot use the data directory {path}: {source}")]
+    #[error("cannot use the data directory {path}")]
     Data { path: PathBuf, source: std::io::Error },
-    #[error("cannot open {path}: {source}")]
+    #[error("cannot open {path}")]
     Open { path: PathBuf, source: OpenError },
     #[error("cannot load the catalog: {0}")]
     Load(#[from] LoadError),
-    #[error("cannot read the project file {path}: {source}")]
+    #[error("cannot read the project file {path}")]
     ProjectUnreadable { path: PathBuf, source: std::io::Error },
     #[error("cannot apply the project file {path}: {error}{}", listed(.error))]
     Project { path: PathBuf, error: AdminError },
@@ -84,7 +84,7 @@ impl Drop for Opened {
 /// Opens the store of a data directory, which is made if it is not there.
 pub fn open(config: &Config) -> Result<Opened, ServerError> {
     let path = config.data.join(STORE_FILE);
-    make_private_directory(&config.data)?;
+    make_private(&config.data, &path)?;
     let random = system_random();
     let mut seed = [0; 32];
     random(&mut seed);
@@ -180,17 +180,17 @@ fn apply(admin: &Admin, path: &Path) -> Result<(), ServerError> {
     Ok(())
 }
 
-/// The directory holds what only its owner should read.
-fn make_private_directory(path: &Path) -> Result<(), ServerError> {
-    use std::os::unix::fs::DirBuilderExt;
-    if path.is_dir() {
-        return Ok(());
+/// The store holds what only its owner should read, also in a directory that others may enter.
+fn make_private(folder: &Path, store: &Path) -> Result<(), ServerError> {
+    use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
+    let failed = |source| ServerError::Data { path: folder.to_owned(), source };
+    if !folder.is_dir() {
+        std::fs::DirBuilder::new().recursive(true).mode(0o700).create(folder).map_err(failed)?;
     }
-    std::fs::DirBuilder::new()
-        .recursive(true)
-        .mode(0o700)
-        .create(path)
-        .map_err(|source| ServerError::Data { path: path.to_owned(), source })
+    match std::fs::OpenOptions::new().write(true).create_new(true).mode(0o600).open(store) {
+        Err(error) if error.kind() != std::io::ErrorKind::AlreadyExists => Err(failed(error)),
+        _ => Ok(()),
+    }
 }
 
 fn free_bytes(folder: &Path) -> Option<u64> {

@@ -47,7 +47,7 @@ pub use volumes::Volumes;
 use crate::event::Sequence;
 use arc_swap::ArcSwap;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicI64, AtomicU64, Ordering};
 
 /// When a commit also writes redb's allocator state, so that opening after a crash need not walk the whole file.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -69,6 +69,8 @@ pub struct Options {
     pub cache_bytes: usize,
     /// The size that a sealed block stays just under after compression; a power of two, because redb allocates in those.
     pub block_bytes: usize,
+    /// The size that a tail stays just under, likewise. A larger commit writes several.
+    pub tail_bytes: usize,
     /// zstd's level for sealed blocks.
     pub compression: i32,
     /// When nothing arrives for a while, this many tails are worth sealing though they fill no block.
@@ -84,6 +86,7 @@ impl Default for Options {
         Options {
             cache_bytes: 32 << 20,
             block_bytes: 1 << 20,
+            tail_bytes: 1 << 20,
             compression: 1,
             quiet_tails: 32,
             rejected_samples: 1000,
@@ -99,6 +102,8 @@ struct Shared {
     keys: Keys,
     terms: ArcSwap<Terms>,
     next: AtomicU64,
+    /// How long a message is remembered, in ms.
+    window_ms: AtomicI64,
 }
 
 /// The store's reading side; cheap to clone, usable from any thread.
@@ -125,6 +130,11 @@ impl Store {
     /// An empty batch that resolves names against the dictionaries as they are now.
     pub fn new_batch(&self) -> Batch {
         Batch::new(self.shared.keys, self.terms())
+    }
+
+    /// From now on a message is remembered for so long, unless the bound on keys is reached first.
+    pub fn remember_for(&self, window_ms: i64) {
+        self.shared.window_ms.store(window_ms, Ordering::Relaxed);
     }
 
     pub fn snapshot(&self) -> Result<Snapshot, ReadError> {

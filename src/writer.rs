@@ -5,6 +5,7 @@
 //! the pace. A commit that failed poisons the writer: it takes nothing more and the process must end, because what the disk
 //! holds after a failed fsync is unknown.
 
+mod queue;
 mod quiet;
 mod worker;
 
@@ -12,12 +13,13 @@ use crate::clock::Clock;
 use crate::event::{Outcome, Sequence};
 use crate::meters::Meters;
 use crate::store::{Appender, Applied, Change, CommitError, DocumentChange, Job, Prepared, Store, Submission};
+use queue::{Queue, State};
 use quiet::Quiet;
+use std::collections::VecDeque;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU8, Ordering};
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
-use tokio::sync::{OwnedSemaphorePermit, Semaphore, oneshot, watch};
+use tokio::sync::{OwnedSemaphorePermit, oneshot, watch};
 
 /// What became of a submission, told after the commit that holds it is on disk.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -28,7 +30,7 @@ pub struct Receipt {
     pub next: Sequence,
 }
 
-/// Why the writer did not take a submission. Nothing of it was stored.
+/// Why the writer did not take a submission. Nothing of it was stored, unless a commit failed: then nobody knows.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 pub enum Unavailable {
     /// The queue stayed full for as long as we wait. 503 with Retry-After.
@@ -56,6 +58,9 @@ pub struct Limits {
     pub commit_bytes: usize,
     /// Free bytes of the disk below which events are refused, so that changes and readers still find room.
     pub reserve_bytes: u64,
+    /// Text bytes that may wait to be sealed. Beyond it nothing is taken from the queue until sealing has caught up, so that a
+    /// burst is taken at full speed and a lasting flood at the speed of sealing.
+    pub unsealed_bytes: u64,
     /// How long nothing must arrive before small tails are sealed.
     pub quiet: Duration,
 }
@@ -67,6 +72,7 @@ impl Default for Limits {
             queue_bytes: 48 << 20,
             commit_bytes: 4 << 20,
             reserve_bytes: 64 << 20,
+            unsealed_bytes: 256 << 20,
             quiet: Duration::from_secs(2),
         }
     }
@@ -85,74 +91,46 @@ enum Command {
 
 type Answer = Result<Receipt, Unavailable>;
 
-const RUNNING: u8 = 0;
-const STOPPING: u8 = 1;
-const POISONED: u8 = 2;
-
-/// Room in the queue is counted in pieces of this size, because a semaphore counts in 32 bits.
-const ROOM_UNIT: usize = 1024;
-
 /// Hands commands to the writer. Cheap to clone, usable from any thread and any async runtime.
 #[derive(Clone)]
 pub struct Handle {
-    queue: flume::Sender<Command>,
-    room: Arc<Semaphore>,
-    room_units: usize,
-    state: Arc<AtomicU8>,
+    queue: Queue,
     committed: watch::Receiver<Sequence>,
     meters: Arc<Meters>,
 }
 
 /// A submission that is queued; resolves when its commit is on disk.
-pub struct Pending(oneshot::Receiver<Answer>, Arc<AtomicU8>);
+pub struct Pending(oneshot::Receiver<Answer>, Queue);
 
 impl Pending {
     pub async fn wait(self) -> Answer {
         // A dropped reply means that the thread is gone before it answered.
-        self.0.await.unwrap_or_else(|_| Err(refusal(&self.1)))
-    }
-}
-
-fn refusal(state: &AtomicU8) -> Unavailable {
-    match state.load(Ordering::Acquire) {
-        POISONED => Unavailable::Poisoned,
-        _ => Unavailable::Stopping,
+        self.0.await.unwrap_or_else(|_| Err(self.1.refusal()))
     }
 }
 
 impl Handle {
     /// Waits for room in the queue, for as long as the caller lets it (drop the future to give up), and queues a submission.
     pub async fn enqueue(&self, submission: Submission) -> Result<Pending, Unavailable> {
-        self.check()?;
-        let bytes = submission.batch.bytes();
-        let units = bytes.div_ceil(ROOM_UNIT).clamp(1, self.room_units) as u32;
-        let room = self.room.clone().acquire_many_owned(units).await.map_err(|_| refusal(&self.state))?;
+        self.queue.check()?;
+        let room = self.queue.room(submission.bytes()).await?;
+        self.queue.check()?;
         let (reply, pending) = oneshot::channel();
-        self.queue
-            .send_async(Command::Append { submission, reply, _room: room })
-            .await
-            .map_err(|_| refusal(&self.state))?;
-        Ok(Pending(pending, self.state.clone()))
+        self.queue.send_async(Command::Append { submission, reply, _room: room }).await?;
+        Ok(Pending(pending, self.queue.clone()))
     }
 
     /// Changes the catalog, keys or ID types, with the events that tell of it, in one transaction. Blocks until it is on disk.
     pub fn change(&self, documents: Vec<DocumentChange>, note: Option<Submission>) -> Answer {
-        self.check()?;
+        self.queue.check()?;
         let (reply, pending) = oneshot::channel();
-        self.queue.send(Command::Documents { documents, note, reply }).map_err(|_| refusal(&self.state))?;
-        pending.blocking_recv().unwrap_or_else(|_| Err(refusal(&self.state)))
-    }
-
-    fn check(&self) -> Result<(), Unavailable> {
-        match self.state.load(Ordering::Acquire) {
-            RUNNING => Ok(()),
-            _ => Err(refusal(&self.state)),
-        }
+        self.queue.send(Command::Documents { documents, note, reply })?;
+        pending.blocking_recv().unwrap_or_else(|_| Err(self.queue.refusal()))
     }
 
     /// Whether the writer takes submissions.
     pub fn is_running(&self) -> bool {
-        self.state.load(Ordering::Acquire) == RUNNING
+        self.queue.state() == State::Running
     }
 
     /// Changes whenever a commit has reached the disk; holds the log's end.
@@ -168,8 +146,7 @@ impl Handle {
     /// Brings the queue's gauges up to date; called when they are read.
     pub fn measure(&self) {
         self.meters.queue_submissions.set(self.queue.len() as u64);
-        let used = self.room_units - self.room.available_permits().min(self.room_units);
-        self.meters.queue_bytes.set((used * ROOM_UNIT) as u64);
+        self.meters.queue_bytes.set(self.queue.bytes() as u64);
     }
 }
 
@@ -177,8 +154,7 @@ impl Handle {
 pub struct Writing {
     thread: JoinHandle<Result<(), CommitError>>,
     worker: JoinHandle<()>,
-    queue: flume::Sender<Command>,
-    state: Arc<AtomicU8>,
+    queue: Queue,
     failed: watch::Receiver<bool>,
 }
 
@@ -196,10 +172,9 @@ impl Writing {
 
     /// Takes nothing new, commits what is queued, and ends the thread. Blocks.
     pub fn stop(self) -> Result<(), CommitError> {
-        let _ = self.state.compare_exchange(RUNNING, STOPPING, Ordering::AcqRel, Ordering::Acquire);
+        self.queue.advance(State::Stopping);
         // The thread may be gone already; then joining tells why.
         let _ = self.queue.send(Command::Stop);
-        drop(self.queue);
         let result = self.thread.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic));
         if self.worker.join().is_err() {
             tracing::error!("the sealing thread panicked");
@@ -217,36 +192,41 @@ pub fn start(
     meters: Arc<Meters>,
     free_bytes: FreeBytes,
 ) -> std::io::Result<(Handle, Writing)> {
-    let (queue, commands) = flume::bounded(limits.queue_messages);
-    let room_units = limits.queue_bytes.div_ceil(ROOM_UNIT);
-    let state = Arc::new(AtomicU8::new(RUNNING));
+    let queue = Queue::new(&limits);
     let (announce, committed) = watch::channel(appender.next());
     let (fail, failed) = watch::channel(false);
-    let handle = Handle {
-        queue: queue.clone(),
-        room: Arc::new(Semaphore::new(room_units)),
-        room_units,
-        state: state.clone(),
-        committed,
-        meters: meters.clone(),
-    };
+    let handle = Handle { queue: queue.clone(), committed, meters: meters.clone() };
     let (jobs, job_queue) = flume::bounded::<Job>(1);
     let worker = worker::start(store, job_queue, queue.clone())?;
     let thread = std::thread::Builder::new().name("weir-writer".into()).spawn({
-        let state = state.clone();
+        let queue = queue.clone();
         move || {
-            let mut writer = Writer { appender, limits, clock, meters, free_bytes, announce, jobs, retry_after: None };
-            let result = std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| writer.run(&commands)));
-            if !matches!(result, Ok(Ok(()))) {
-                state.store(POISONED, Ordering::Release);
+            let mut writer = Writer {
+                appender,
+                limits,
+                clock,
+                meters,
+                free_bytes,
+                announce,
+                jobs,
+                held: VecDeque::new(),
+                retry_after: None,
+            };
+            let result = std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| writer.run(queue.commands())));
+            if matches!(result, Ok(Ok(()))) {
+                queue.end(State::Stopped);
+            } else {
+                queue.end(State::Poisoned);
                 let _ = fail.send(true);
             }
             result.unwrap_or_else(|panic| std::panic::resume_unwind(panic))
         }
     })?;
-    Ok((handle, Writing { thread, worker, queue, state, failed }))
+    Ok((handle, Writing { thread, worker, queue, failed }))
 }
 
+/// How long submissions wait for sealing to catch up by one piece.
+const CATCH_UP: Duration = Duration::from_secs(5);
 /// How long a failed job is left alone before it is tried again.
 const JOB_RETRY: Duration = Duration::from_secs(30);
 
@@ -258,6 +238,8 @@ struct Writer {
     free_bytes: FreeBytes,
     announce: watch::Sender<Sequence>,
     jobs: flume::Sender<Job>,
+    /// Submissions that wait until sealing has caught up.
+    held: VecDeque<Command>,
     retry_after: Option<Instant>,
 }
 
@@ -267,16 +249,12 @@ impl Writer {
         self.measure();
         self.give_work(true);
         loop {
-            let first = match commands.recv_timeout(quiet.wait()) {
-                Ok(command) => command,
-                Err(flume::RecvTimeoutError::Timeout) => {
-                    if quiet.settle() {
-                        self.appender.settle()?;
-                    }
-                    self.give_work(true);
-                    continue;
+            let Some(first) = self.next(commands, quiet.wait()) else {
+                if quiet.settle() {
+                    self.appender.settle()?;
                 }
-                Err(flume::RecvTimeoutError::Disconnected) => return self.appender.settle(),
+                self.give_work(true);
+                continue;
             };
             let (gathered, stop) = self.gather(first, commands);
             quiet.touched();
@@ -288,20 +266,39 @@ impl Writer {
         }
     }
 
+    /// The next command, or `None` when none came for so long.
+    fn next(&mut self, commands: &flume::Receiver<Command>, wait: Duration) -> Option<Command> {
+        while self.is_behind() {
+            match commands.recv_timeout(CATCH_UP) {
+                Ok(append @ Command::Append { .. }) => self.held.push_back(append),
+                Ok(other) => return Some(other),
+                // Sealing does not get on; the clients need not wait for it any longer.
+                Err(_) => break,
+            }
+        }
+        // The queue itself holds a sender, so it is never disconnected.
+        self.held.pop_front().or_else(|| commands.recv_timeout(wait).ok())
+    }
+
+    fn is_behind(&self) -> bool {
+        self.appender.job_is_running() && self.appender.unsealed_bytes() > self.limits.unsealed_bytes
+    }
+
     /// Takes what is queued, up to a commit's size; after a stop, all of it.
-    fn gather(&self, first: Command, commands: &flume::Receiver<Command>) -> (Vec<Command>, bool) {
+    fn gather(&mut self, first: Command, commands: &flume::Receiver<Command>) -> (Vec<Command>, bool) {
         let mut gathered = Vec::new();
         let mut bytes = 0;
         let mut stop = false;
         let mut next = Some(first);
         while let Some(command) = next {
             match &command {
-                Command::Append { submission, .. } => bytes += submission.batch.bytes(),
+                Command::Append { submission, .. } => bytes += submission.bytes(),
                 Command::Stop => stop = true,
                 _ => {}
             }
             gathered.push(command);
-            next = if bytes < self.limits.commit_bytes || stop { commands.try_recv().ok() } else { None };
+            let more = stop || (bytes < self.limits.commit_bytes && !self.is_behind());
+            next = if more { self.held.pop_front().or_else(|| commands.try_recv().ok()) } else { None };
         }
         (gathered, stop)
     }
@@ -309,7 +306,7 @@ impl Writer {
     fn commit(&mut self, commands: Vec<Command>) -> Result<(), CommitError> {
         let bytes: usize = commands
             .iter()
-            .map(|command| if let Command::Append { submission, .. } = command { submission.batch.bytes() } else { 0 })
+            .map(|command| if let Command::Append { submission, .. } = command { submission.bytes() } else { 0 })
             .sum();
         let room = self.has_room(bytes as u64);
         if !room {

@@ -3,9 +3,10 @@
 use super::{Admin, AdminError};
 use crate::catalog::{Catalog, Experiment, Gate, Metric, MetricEventType, MetricRef, MetricType, RollupTimeWindow};
 use crate::results::{
-    self, Design, Group, MetricChoice, MetricKind, Options, Question, Report, ResultsError, Role, Rule, StoredLog,
+    self, Check, Design, Group, MetricChoice, MetricKind, Options, Question, Report, ResultsError, Role, Rule,
+    StoredLog,
 };
-use crate::stats::Level;
+use crate::stats::{Balanced, Level};
 
 /// What a report is asked about.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -32,27 +33,53 @@ impl Admin {
             Options::parse(pairs).map_err(|error| AdminError::refused(error.code, error.message.clone()))?;
         let state = self.state();
         let catalog = &state.catalog;
-        let question = match &query.subject {
+        let (question, left_out) = match &query.subject {
             Subject::Experiment(name) => {
                 let experiment = catalog.experiment(name).ok_or_else(|| AdminError::not_found("experiment", name))?;
                 let level = experiment.default_confidence_interval.level();
                 if !query.options.iter().any(|(name, _)| name == "level") {
                     options.level = Level::new(level).unwrap_or(Level::DEFAULT);
                 }
-                of_experiment(catalog, experiment)
+                let lists = [&experiment.primary_metrics, &experiment.secondary_metrics, &experiment.other_metrics];
+                (of_experiment(catalog, experiment), left_out(catalog, lists.into_iter().flatten()))
             }
             Subject::Gate { name, rule } => {
                 let gate = catalog.gate(name).ok_or_else(|| AdminError::not_found("gate", name))?;
-                of_gate(catalog, gate, rule.as_deref())?
+                (of_gate(catalog, gate, rule.as_deref())?, left_out(catalog, &gate.monitoring_metrics))
             }
         };
         let log = self.store().snapshot().map(StoredLog::new)?;
         let report = log.map_err(ResultsError::from).and_then(|log| results::conclude(&log, &question, &options));
-        report.map_err(|error| match error {
+        let mut report = report.map_err(|error| match error {
             ResultsError::Log(error) => AdminError::broken("log", &error),
             other => AdminError::refused(other.code(), other.to_string()),
-        })
+        })?;
+        if !left_out.is_empty() {
+            let check = not_computed(&left_out);
+            for analysis in report.analysis.iter_mut().chain(&mut report.rules) {
+                analysis.health.push(check.clone());
+            }
+        }
+        Ok(report)
     }
+}
+
+/// A scorecard's line must not vanish without a word.
+fn not_computed(metrics: &[&MetricRef]) -> Check {
+    let names: Vec<String> = metrics.iter().map(|metric| format!("{} ({})", metric.name, word(metric.kind))).collect();
+    Check {
+        check: "metrics_computed".to_owned(),
+        status: Balanced::Warning,
+        detail: format!(
+            "not computed, because results know no metric of this type or filter yet: {}",
+            names.join(", ")
+        ),
+        remedy: Some("put event_count or event_user metrics on the scorecard; every event name has both".to_owned()),
+    }
+}
+
+fn word(kind: MetricType) -> String {
+    serde_json::to_value(kind).ok().and_then(|word| word.as_str().map(str::to_owned)).unwrap_or_default()
 }
 
 fn of_experiment(catalog: &Catalog, experiment: &Experiment) -> Question {
@@ -103,6 +130,10 @@ fn of_gate(catalog: &Catalog, gate: &Gate, rule: Option<&str>) -> Result<Questio
             .filter_map(|metric| choice(catalog, metric, Role::Monitoring))
             .collect(),
     })
+}
+
+fn left_out<'a>(catalog: &Catalog, metrics: impl IntoIterator<Item = &'a MetricRef>) -> Vec<&'a MetricRef> {
+    metrics.into_iter().filter(|metric| choice(catalog, metric, Role::Other).is_none()).collect()
 }
 
 /// What a scorecard's line counts, where it is something that results compute: events of one name, without a filter.

@@ -3,6 +3,7 @@
 
 use super::door::{Applied, Applying, Door};
 use super::place::Place;
+use super::say;
 use anyhow::Context;
 use std::fmt::Write;
 use std::path::PathBuf;
@@ -29,7 +30,7 @@ pub fn run(args: &ApplyArgs) -> anyhow::Result<()> {
         .with_context(|| format!("cannot read the project file {}", args.project.display()))?;
     let how = Applying { dry_run: args.dry_run, force: args.force, prune: args.prune };
     let applied = Door::open_or_make(&args.place.config()?)?.apply(&project, how)?;
-    print!("{}", told(&applied, args.dry_run));
+    say(&told(&applied, args.dry_run))?;
     Ok(())
 }
 
@@ -38,6 +39,7 @@ fn told(applied: &Applied, dry_run: bool) -> String {
     let lists = [("created", &applied.created), ("updated", &applied.updated), ("removed", &applied.removed)];
     for (what, items) in lists {
         for item in items {
+            let what = if dry_run { format!("would be {what}:") } else { what.to_owned() };
             writeln!(text, "{what} {item}").expect("writing to a String cannot fail");
         }
     }

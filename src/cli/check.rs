@@ -1,6 +1,7 @@
 //! `weir check`: opens a store and verifies that what it holds agrees with itself. Changes nothing.
 
 use super::place::{self, Place};
+use super::say;
 use crate::store::{CheckReport, Options, Store};
 use anyhow::{Context, bail};
 use indicatif::HumanCount;
@@ -27,9 +28,9 @@ pub fn run(args: &CheckArgs) -> anyhow::Result<bool> {
         Store::open(&file, Options::default(), [0; 32]).with_context(|| format!("cannot open {}", file.display()))?;
     let report = store.snapshot()?.check().with_context(|| format!("cannot read {}", file.display()))?;
     if args.json {
-        println!("{:#}", serde_json::to_value(&report)?);
+        say(&(serde_json::to_string_pretty(&report)? + "\n"))?;
     } else {
-        print!("{}", told(&report));
+        say(&told(&report))?;
     }
     Ok(report.problems.is_empty())
 }
@@ -84,6 +85,7 @@ mod tests {
         drop(Store::open(&folder.path().join("weir.redb"), Options::default(), [7; 32]).unwrap());
         assert!(run(&args(folder.path())).unwrap());
         std::fs::write(folder.path().join("weir.redb"), "something else").unwrap();
-        assert!(format!("{:#}", run(&args(folder.path())).unwrap_err()).starts_with("cannot open "));
+        let error = format!("{:#}", run(&args(folder.path())).unwrap_err());
+        assert!(error.starts_with("cannot open ") && error.ends_with("the file is not a Weir store"), "{error}");
     }
 }

@@ -10,6 +10,7 @@ use super::client::{Address, Call, Key};
 use super::deliver::{Courier, Delivered, Parcel, Patience, Undelivered};
 use super::place::{self, Place};
 use super::progress::{Of, Progress};
+use super::say;
 use anyhow::{Context, bail};
 use confirmed::Confirmed;
 use event_line::{Origin, Wire};
@@ -86,7 +87,7 @@ pub fn run(args: &ImportArgs) -> anyhow::Result<bool> {
         if imported.bad > 0 {
             line += &format!(", {} bad lines left out", HumanCount(imported.bad));
         }
-        println!("{line}");
+        say(&format!("{line}\n"))?;
         bad += imported.bad;
     }
     Ok(bad == 0 || args.keep_going)

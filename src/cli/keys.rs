@@ -3,6 +3,7 @@
 
 use super::door::{Door, KeyRow, NewKey, console_link};
 use super::place::Place;
+use super::say;
 use std::fmt::Write;
 
 #[derive(Debug, clap::Args)]
@@ -69,23 +70,23 @@ pub fn run(args: &KeysArgs) -> anyhow::Result<()> {
         Some(KeysAction::Create { description, kind, role, place }) => {
             let new = new_key(description, *kind, *role);
             let made = Door::open_or_make(&place.config()?)?.create_key(&new)?;
-            println!("{}", made.key.unwrap_or(made.id));
+            say(&format!("{}\n", made.key.unwrap_or(made.id)))?;
             Ok(())
         }
         Some(KeysAction::Link { place }) => {
-            println!("{}", console_link(&place.config()?)?);
+            say(&format!("{}\n", console_link(&place.config()?)?))?;
             Ok(())
         }
         Some(KeysAction::Revoke { id, place }) => {
             Door::open(&place.config()?)?.revoke_key(id)?;
-            println!("revoked {id}");
+            say(&format!("revoked {id}\n"))?;
             Ok(())
         }
     }
 }
 
 fn list(place: &Place) -> anyhow::Result<()> {
-    print!("{}", table(&Door::open(&place.config()?)?.keys()?));
+    say(&table(&Door::open(&place.config()?)?.keys()?))?;
     Ok(())
 }
 

@@ -3,6 +3,7 @@
 
 use super::door::Door;
 use super::place::Place;
+use super::say;
 use anyhow::bail;
 
 /// Columns of a table where there is no terminal to ask.
@@ -63,9 +64,9 @@ pub fn run(args: &ResultsArgs) -> anyhow::Result<()> {
         bail!("there is no experiment and no gate `{}`", args.name);
     };
     if args.json {
-        println!("{:#}", serde_json::to_value(&report)?);
+        say(&(serde_json::to_string_pretty(&report)? + "\n"))?;
     } else {
-        print!("{}", crate::results::render(&report, width()));
+        say(&crate::results::render(&report, width()))?;
     }
     Ok(())
 }

@@ -20,8 +20,10 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
-/// Seconds after which a client that was turned away for lack of room should come back.
+/// Seconds after which a client that was turned away should come back.
 const RETRY_AFTER: u32 = 1;
+/// The same when the disk is full: room returns by somebody's hand.
+const NO_ROOM_RETRY_AFTER: u32 = 30;
 
 /// The application.
 pub struct House {
@@ -63,12 +65,23 @@ impl House {
         }
     }
 
-    /// The known key that a request presents; `None` where it presents none.
-    fn key(&self, parts: &Parts) -> Result<Option<Key>, Reply> {
-        match auth::presented(&parts.headers, parts.uri.query()) {
-            Ok(Some(presented)) => self.known(presented.as_str()).map(Some),
-            Ok(None) => Ok(None),
-            Err(malformed) => Err(Reply::error(StatusCode::UNAUTHORIZED, "malformed_key", &malformed.to_string())),
+    /// Whether a request presents a key that may write events, or the token that the server left for commands on this machine;
+    /// `false` where it presents none.
+    fn may_write(&self, parts: &Parts) -> Result<bool, Reply> {
+        let presented = match auth::presented(&parts.headers, parts.uri.query()) {
+            Ok(Some(presented)) => presented,
+            Ok(None) => return Ok(false),
+            Err(malformed) => {
+                return Err(Reply::error(StatusCode::UNAUTHORIZED, "malformed_key", &malformed.to_string()));
+            }
+        };
+        match self.known(presented.as_str()) {
+            Ok(key) => events::may_write(key).map(|_| true),
+            // Looked for last: every event has a key, and few come with the token.
+            Err(unknown) => match self.admin.session(presented.as_str()) {
+                Some(session) if session.role == Role::Admin => Ok(true),
+                _ => Err(unknown),
+            },
         }
     }
 
@@ -178,5 +191,9 @@ fn refuse(error: &AdminError) -> Reply {
         let body = Mistaken { success: false, error: &error.message, refusal: error };
         Reply::json(status, serde_json::to_vec(&body).expect("an error always serialises"))
     };
-    if matches!(error.status, 503 | 507) { reply.retry_after(RETRY_AFTER) } else { reply }
+    match error.status {
+        503 => reply.retry_after(RETRY_AFTER),
+        507 => reply.retry_after(NO_ROOM_RETRY_AFTER),
+        _ => reply,
+    }
 }

@@ -32,7 +32,7 @@ pub fn apply(request: &HeaderMap, answer: &mut HeaderMap) {
     answer.append(VARY, HeaderValue::from_static("origin"));
 }
 
-/// The answer to a browser that asks whether it may call.
+/// The answer to a browser that asks whether it may call, to which `apply` adds what every answer needs.
 pub fn preflight(request: &HeaderMap) -> Reply {
     let mut reply = Reply::no_content();
     let headers = reply.headers_mut();
@@ -43,6 +43,5 @@ pub fn preflight(request: &HeaderMap) -> Reply {
     if request.contains_key(REQUEST_PRIVATE_NETWORK) {
         headers.insert(ALLOW_PRIVATE_NETWORK, HeaderValue::from_static("true"));
     }
-    apply(request, headers);
     reply
 }

@@ -319,7 +319,6 @@ impl Normaliser<'_> {
     fn time(&self, message: &Message<'_>) -> Timestamp {
         let given = message.timestamp.instant().or_else(|| message.original_timestamp.instant());
         let sent = match &message.sent_at {
-            _ if self.arrival.keep_times => None,
             Scalar::Absent => self.envelope.sent_at.instant(),
             own => own.instant(),
         };

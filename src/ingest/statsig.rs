@@ -194,7 +194,7 @@ impl Normaliser<'_> {
             None => exposure(name, &record.metadata, self.rules)?,
             Some(_) => (Kind::Custom, None),
         };
-        let sent = if self.arrival.keep_times { None } else { self.arrival.client_time };
+        let sent = self.arrival.client_time;
         let event = Event {
             source: self.source,
             kind,

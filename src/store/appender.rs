@@ -2,17 +2,17 @@
 //! Starts no thread and knows no channel.
 
 use super::batch::{Batch, NewTerms, RejectedSample, Submission, Term};
-use super::block::{Damage, Tail};
+use super::block::{Damage, TailBuilder};
 use super::columns::Tally;
 use super::dedupe::{Dedupe, Run};
 use super::run::{Filter, RunMeta};
-use super::seal::{Job, MergedRun, Sealed, Work};
+use super::seal::{Job, MergedRun, PAGE_OVERHEAD, Sealed, Work, text_limit, worth_joining};
 use super::tables::*;
 use super::terms::Terms;
 use super::{Options, Shared};
 use crate::event::{Outcome, Sequence, Source, TermId, Timestamp};
 use redb::{ReadTransaction, ReadableDatabase, ReadableTable, WriteTransaction};
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, VecDeque};
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
@@ -94,7 +94,11 @@ pub struct Appender {
     dedupe: Dedupe,
     next: u64,
     /// Text bytes of each tail that is not wholly sealed: (first, rows, bytes).
-    tails: std::collections::VecDeque<(u64, u64, u64)>,
+    tails: VecDeque<(u64, u64, u64)>,
+    /// The sum of their bytes.
+    unsealed: u64,
+    /// Kept from tail to tail, so that its memory is not asked for anew each time.
+    buffer: Vec<u8>,
     /// The end of the sealed log.
     sealed: u64,
     /// First sequence and text bytes of the last sealed block, if it is far from full.
@@ -103,6 +107,10 @@ pub struct Appender {
     next_sample: u64,
     oldest_sample: u64,
     job_running: bool,
+    /// The run that a merge is writing.
+    merging: Option<u64>,
+    /// Runs whose merge came to nothing; the next commit removes what there is of them.
+    abandoned: Vec<u64>,
     /// Compressed bytes per byte of text, as last seen.
     ratio: f64,
 }
@@ -111,7 +119,7 @@ pub struct Appender {
 pub(super) struct Found {
     pub dedupe: Dedupe,
     pub next: u64,
-    pub tails: std::collections::VecDeque<(u64, u64, u64)>,
+    pub tails: VecDeque<(u64, u64, u64)>,
     pub sealed: u64,
     pub last_block: Option<(u64, u64)>,
     pub next_run: u64,
@@ -126,17 +134,20 @@ impl Appender {
             options,
             dedupe: found.dedupe,
             next: found.next,
+            unsealed: found.tails.iter().map(|(_, _, bytes)| bytes).sum(),
             tails: found.tails,
+            buffer: Vec::new(),
             sealed: found.sealed,
             last_block: found.last_block,
             next_run: found.next_run,
             next_sample: found.next_sample,
             oldest_sample: found.oldest_sample,
             job_running: false,
+            merging: None,
+            abandoned: Vec::new(),
             ratio: 0.3,
         };
         appender.dedupe.rotate(appender.next);
-        appender.publish(None);
         appender
     }
 
@@ -155,9 +166,14 @@ impl Appender {
         Ok(transaction.commit()?)
     }
 
-    /// Text bytes that are committed but not sealed yet.
+    /// Text bytes that are committed but not sealed yet; of the front tail, which may be sealed in part, by its rows.
     pub fn unsealed_bytes(&self) -> u64 {
-        self.tails.iter().map(|(_, _, bytes)| bytes).sum()
+        // Only the front tail can be sealed in part.
+        let sealed_in_part = self
+            .tails
+            .front()
+            .map_or(0, |&(first, rows, bytes)| bytes * self.sealed.saturating_sub(first).min(rows) / rows);
+        self.unsealed - sealed_in_part
     }
 
     pub fn dedupe_keys(&self) -> u64 {
@@ -179,10 +195,12 @@ impl Appender {
         let appended: usize =
             changes.iter().map(|change| if let Change::Append(s) = change { s.batch.bytes() } else { 0 }).sum();
         transaction.set_quick_repair(self.options.quick_repair.applies(appended));
-        let mut write = Write { terms: None, tallies: BTreeMap::new(), tail: Tail::default(), reader: None };
+        for run in self.abandoned.drain(..) {
+            delete_run(&transaction, run)?;
+        }
+        let mut write = Write { terms: None, tallies: BTreeMap::new(), tail: self.new_tail(), reader: None };
         let mut answers = Vec::with_capacity(changes.len());
         let mut rest = Vec::new();
-        let first = self.next;
         for change in changes {
             match change {
                 Change::Append(submission) => answers.push(self.append(*submission, &mut write, &transaction)?),
@@ -192,26 +210,44 @@ impl Appender {
                 }
             }
         }
-        if !write.tail.columns.is_empty() {
-            write.tail.columns.finish();
-            let rows = write.tail.columns.len() as u64;
-            let bytes = write.tail.encode();
-            transaction.open_table(TAILS)?.insert(first, bytes.as_slice())?;
-            self.tails.push_back((first, rows, write.tail.text.len() as u64));
-            self.next += rows;
-        }
+        self.put_tail(&mut write, &transaction)?;
+        self.buffer = std::mem::replace(&mut write.tail, TailBuilder::new(Vec::new())).finish();
         put_tallies(&transaction, &write.tallies, now)?;
         for change in rest {
             self.apply(change, &transaction, &mut write, now)?;
         }
         drop(write.reader);
+        // Before the commit: from that moment on a reader sees rows with these numbers. Nothing uses them if it fails.
+        if let Some(terms) = write.terms {
+            self.shared.terms.store(Arc::new(terms));
+        }
         transaction.commit()?;
         self.dedupe.rotate(self.next);
-        self.publish(write.terms);
+        self.shared.next.store(self.next, Ordering::Release);
         for answer in &mut answers {
             answer.next = self.next;
         }
         Ok(answers)
+    }
+
+    fn new_tail(&mut self) -> TailBuilder {
+        TailBuilder::new(std::mem::take(&mut self.buffer))
+    }
+
+    /// Stores what was gathered and begins the next tail.
+    fn put_tail(&mut self, write: &mut Write, transaction: &WriteTransaction) -> Result<(), CommitError> {
+        let rows = write.tail.rows() as u64;
+        if rows == 0 {
+            return Ok(());
+        }
+        let text = write.tail.text_bytes() as u64;
+        let bytes = std::mem::replace(&mut write.tail, TailBuilder::new(Vec::new())).finish();
+        transaction.open_table(TAILS)?.insert(self.next, bytes.as_slice())?;
+        write.tail = TailBuilder::new(bytes);
+        self.tails.push_back((self.next, rows, text));
+        self.unsealed += text;
+        self.next += rows;
+        Ok(())
     }
 
     fn append(
@@ -249,8 +285,12 @@ impl Appender {
             numbers.name = number(row.name, &names);
             numbers.environment = number(row.environment, &environments);
             numbers.subject = number(row.subject, &subjects);
-            write.tail.columns.push(numbers, units[row.units.start as usize..row.units.end as usize].iter().copied());
-            write.tail.text.extend_from_slice(&text[row.text.clone()]);
+            let text = &text[row.text.clone()];
+            if write.tail.rows() > 0 && write.tail.size_with(text.len()) > self.options.tail_bytes - PAGE_OVERHEAD {
+                self.put_tail(write, transaction)?;
+            }
+            let units = units[row.units.start as usize..row.units.end as usize].iter().copied();
+            write.tail.push(numbers, units, row.fingerprint, text);
         }
         for (tally, count) in tallies {
             *write.tallies.entry(tally).or_default() += count;
@@ -326,6 +366,7 @@ impl Appender {
             Change::Seal(sealed) => {
                 self.job_running = false;
                 self.swap_in(*sealed, transaction)?;
+                self.dedupe.set_window(self.shared.window_ms.load(Ordering::Relaxed));
                 for run in self.dedupe.expire(now) {
                     delete_run(transaction, run)?;
                 }
@@ -335,6 +376,7 @@ impl Appender {
             }
             Change::Merge(merged) => {
                 self.job_running = false;
+                self.merging = None;
                 let MergedRun { id, meta, filter, inputs, epoch_end } = *merged;
                 for &input in &inputs {
                     delete_run(transaction, input)?;
@@ -415,11 +457,13 @@ impl Appender {
             && tail + rows <= end
         {
             tails.remove(tail)?;
-            self.tails.pop_front();
+            if let Some((_, _, bytes)) = self.tails.pop_front() {
+                self.unsealed -= bytes;
+            }
         }
         self.ratio = ratio;
-        let full = digest.text_bytes as f64 * ratio >= self.options.block_bytes as f64 / 4.0;
-        self.last_block = (!full).then_some((first, digest.text_bytes));
+        let join = worth_joining(text.len(), digest.text_bytes, self.options.block_bytes);
+        self.last_block = join.then_some((first, digest.text_bytes));
         Ok(())
     }
 
@@ -440,13 +484,17 @@ impl Appender {
             inputs.iter().filter_map(|&id| self.dedupe.run(id).map(|run| (id, run.meta.clone()))).collect();
         let output = self.next_run;
         self.next_run += 1;
+        self.merging = Some(output);
         Some(Job(Work::Merge { output, level, inputs: metas, epoch_end }))
     }
 
     fn seal_job(&self, quiet: bool) -> Option<Job> {
-        let unsealed = self.unsealed_bytes();
-        let before = self.last_block.map_or(0, |(_, bytes)| bytes);
-        let full = (unsealed + before) as f64 * self.ratio >= self.options.block_bytes as f64;
+        if self.tails.is_empty() {
+            return None;
+        }
+        let block_bytes = self.options.block_bytes;
+        let text = self.unsealed_bytes() + self.last_block.map_or(0, |(_, bytes)| bytes);
+        let full = text as f64 * self.ratio >= block_bytes as f64 || text >= text_limit(block_bytes) as u64;
         let settle = quiet && self.tails.len() >= self.options.quiet_tails;
         if !full && !settle {
             return None;
@@ -455,22 +503,21 @@ impl Appender {
             from: self.sealed,
             to: self.next,
             join: self.last_block.map(|(first, _)| first),
-            block_bytes: self.options.block_bytes,
+            block_bytes,
             ratio: self.ratio,
             level: self.options.compression,
         }))
     }
 
+    /// Whether a worker prepares something.
+    pub fn job_is_running(&self) -> bool {
+        self.job_running
+    }
+
     /// The job came to nothing (its worker failed): it may be tried again.
     pub fn job_failed(&mut self) {
         self.job_running = false;
-    }
-
-    fn publish(&self, terms: Option<Terms>) {
-        if let Some(terms) = terms {
-            self.shared.terms.store(Arc::new(terms));
-        }
-        self.shared.next.store(self.next, Ordering::Release);
+        self.abandoned.extend(self.merging.take());
     }
 }
 
@@ -478,7 +525,7 @@ struct Write {
     /// The dictionaries with what this transaction adds, once it adds something.
     terms: Option<Terms>,
     tallies: BTreeMap<Tally, u64>,
-    tail: Tail,
+    tail: TailBuilder,
     /// Opened when a filter first says "maybe".
     reader: Option<ReadTransaction>,
 }

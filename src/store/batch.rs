@@ -96,9 +96,9 @@ impl Batch {
         self.rows.is_empty()
     }
 
-    /// How much the batch weighs in the writer's queue.
+    /// How much the batch weighs in memory, nearly.
     pub fn bytes(&self) -> usize {
-        self.text.len() + self.rows.len() * size_of::<BatchRow>()
+        self.text.len() + self.rows.len() * size_of::<BatchRow>() + self.units.len() * size_of::<(TermId, u64)>()
     }
 
     /// Appends one event.
@@ -173,6 +173,16 @@ pub struct Submission {
 }
 
 impl Submission {
+    /// How much it weighs in the writer's queue: refused events wait there too.
+    pub fn bytes(&self) -> usize {
+        let samples = self.samples.iter().map(|sample| sample.body.len() + sample.message.len());
+        let tallies = self.tallies.iter().map(|(tally, _)| tally.name.len());
+        self.batch.bytes()
+            + samples.chain(tallies).sum::<usize>()
+            + self.samples.len() * size_of::<RejectedSample>()
+            + self.tallies.len() * size_of::<(Tally, u64)>()
+    }
+
     /// Events only.
     pub fn empty(batch: Batch) -> Submission {
         Submission { batch, tallies: Vec::new(), samples: Vec::new() }

@@ -1,7 +1,8 @@
 //! Bytes of tails and sealed blocks: how consecutive events lie in one value, and how damage is noticed. Pure; no file.
 
-use super::columns::Columns;
+use super::columns::{Columns, Numbers};
 use super::row::RowText;
+use crate::event::TermId;
 use bincode::config::{Configuration, Fixint, LittleEndian, standard};
 
 type Fixed = Configuration<LittleEndian, Fixint>;
@@ -42,22 +43,76 @@ fn check_checksum<'a>(bytes: &'a [u8], what: &'static str, first: u64) -> Result
 #[derive(Debug, Clone, PartialEq, Default)]
 pub(super) struct Tail {
     pub columns: Columns,
+    /// Bytes of each row's text.
+    pub lengths: Vec<u32>,
+    /// Only tails hold them; a sealed block's are in its run.
+    pub fingerprints: Vec<u128>,
     pub text: Vec<u8>,
 }
 
-impl Tail {
-    /// Layout: rows (u32), length of the columns (u32), columns, text, checksum.
-    pub fn encode(&self) -> Vec<u8> {
-        let mut bytes = Vec::with_capacity(self.text.len() + self.columns.len() * 64 + 64);
-        bytes.extend_from_slice(&(self.columns.len() as u32).to_le_bytes());
-        bytes.extend_from_slice(&[0; 4]);
-        bincode::encode_into_std_write(&self.columns, &mut bytes, fixed()).expect("writing to memory cannot fail");
-        let columns = (bytes.len() - 8) as u32;
-        bytes[4..8].copy_from_slice(&columns.to_le_bytes());
-        bytes.extend_from_slice(&self.text);
-        seal_checksum(bytes)
+const TAIL_HEAD_BYTES: usize = 8;
+
+/// A tail in the making, its text already where it will be stored.
+#[derive(Debug)]
+pub(super) struct TailBuilder {
+    bytes: Vec<u8>,
+    columns: Columns,
+    lengths: Vec<u32>,
+    fingerprints: Vec<u128>,
+}
+
+impl TailBuilder {
+    /// `buffer` is one that an earlier tail gave back, or a new one.
+    pub fn new(mut buffer: Vec<u8>) -> TailBuilder {
+        buffer.clear();
+        buffer.resize(TAIL_HEAD_BYTES, 0);
+        TailBuilder { bytes: buffer, columns: Columns::default(), lengths: Vec::new(), fingerprints: Vec::new() }
     }
 
+    pub fn rows(&self) -> usize {
+        self.columns.len()
+    }
+
+    pub fn text_bytes(&self) -> usize {
+        self.bytes.len() - TAIL_HEAD_BYTES
+    }
+
+    /// The stored size with one more row of this much text, or a little more than that.
+    pub fn size_with(&self, text: usize) -> usize {
+        /// Numbers of a row, its length and its fingerprint.
+        const ROW: usize = 38 + 4 + 16;
+        /// Lengths of the columns and the checksum.
+        const REST: usize = 160;
+        let units: usize = (self.columns.units.len() + 1) * 8;
+        self.bytes.len() + text + (self.rows() + 1) * (ROW + units) + REST + units * 3
+    }
+
+    pub fn push(
+        &mut self,
+        row: Numbers,
+        units: impl IntoIterator<Item = (TermId, u64)>,
+        fingerprint: u128,
+        text: &[u8],
+    ) {
+        self.columns.push(row, units);
+        self.lengths.push(text.len() as u32);
+        self.fingerprints.push(fingerprint);
+        self.bytes.extend_from_slice(text);
+    }
+
+    /// Layout: rows (u32), length of the text (u32), text, columns with lengths and fingerprints, checksum.
+    pub fn finish(mut self) -> Vec<u8> {
+        self.columns.finish();
+        let text = self.text_bytes() as u32;
+        self.bytes[..4].copy_from_slice(&(self.columns.len() as u32).to_le_bytes());
+        self.bytes[4..TAIL_HEAD_BYTES].copy_from_slice(&text.to_le_bytes());
+        let numbers = (&self.columns, &self.lengths, &self.fingerprints);
+        bincode::encode_into_std_write(numbers, &mut self.bytes, fixed()).expect("writing to memory cannot fail");
+        seal_checksum(self.bytes)
+    }
+}
+
+impl Tail {
     /// The rows of an encoded tail, without reading the rest.
     pub fn rows(bytes: &[u8], first: u64) -> Result<u64, Damage> {
         let head = bytes.first_chunk::<4>().ok_or_else(|| Damage { what: "tail", first, why: "too short".into() })?;
@@ -67,28 +122,39 @@ impl Tail {
     pub fn decode(bytes: &[u8], first: u64) -> Result<Tail, Damage> {
         let damage = |why: &str| Damage { what: "tail", first, why: why.to_owned() };
         let body = check_checksum(bytes, "tail", first)?;
-        let (head, rest) = body.split_first_chunk::<8>().ok_or_else(|| damage("too short"))?;
-        let [r0, r1, r2, r3, c0, c1, c2, c3] = *head;
+        let (head, rest) = body.split_first_chunk::<TAIL_HEAD_BYTES>().ok_or_else(|| damage("too short"))?;
+        let [r0, r1, r2, r3, t0, t1, t2, t3] = *head;
         let rows = u32::from_le_bytes([r0, r1, r2, r3]) as usize;
-        let columns_len = u32::from_le_bytes([c0, c1, c2, c3]) as usize;
-        let (columns, text) = rest.split_at_checked(columns_len).ok_or_else(|| damage("columns cut short"))?;
-        let columns = decode_columns(columns, "tail", first)?;
-        if columns.len() != rows {
+        let text_len = u32::from_le_bytes([t0, t1, t2, t3]) as usize;
+        let (text, numbers) = rest.split_at_checked(text_len).ok_or_else(|| damage("the text is cut short"))?;
+        let ((columns, lengths, fingerprints), used): ((Columns, Vec<u32>, Vec<u128>), usize) =
+            bincode::decode_from_slice(numbers, fixed()).map_err(|error| damage(&error.to_string()))?;
+        if used != numbers.len() || columns.len() != rows || fingerprints.len() != rows {
             return Err(damage("the columns have another number of rows"));
         }
-        Ok(Tail { columns, text: text.to_vec() })
+        check_lengths(&columns, &lengths, text.len()).map_err(damage)?;
+        Ok(Tail { columns, lengths, fingerprints, text: text.to_vec() })
+    }
+
+    /// Without its first rows.
+    pub fn without(self, rows: usize) -> Tail {
+        if rows == 0 {
+            return self;
+        }
+        let skipped: usize = self.lengths[..rows].iter().map(|&length| length as usize).sum();
+        Tail {
+            columns: self.columns.tail_from(rows),
+            lengths: self.lengths[rows..].to_vec(),
+            fingerprints: self.fingerprints[rows..].to_vec(),
+            text: self.text[skipped..].to_vec(),
+        }
     }
 }
 
-fn decode_columns(bytes: &[u8], what: &'static str, first: u64) -> Result<Columns, Damage> {
-    let damage = |why: String| Damage { what, first, why };
-    let (columns, used): (Columns, usize) =
-        bincode::decode_from_slice(bytes, fixed()).map_err(|error| damage(error.to_string()))?;
-    if used != bytes.len() {
-        return Err(damage("bytes left over".into()));
-    }
+/// Whether all columns speak of the same rows, and the lengths of the text that is there.
+fn check_lengths(columns: &Columns, lengths: &[u32], text: usize) -> Result<(), &'static str> {
     let rows = columns.len();
-    let lengths = [
+    let columns_len = [
         columns.received.len(),
         columns.kind.len(),
         columns.source.len(),
@@ -96,23 +162,36 @@ fn decode_columns(bytes: &[u8], what: &'static str, first: u64) -> Result<Column
         columns.environment.len(),
         columns.subject.len(),
         columns.value.len(),
+        lengths.len(),
     ];
-    if lengths.iter().any(|&len| len != rows) || columns.units.iter().any(|unit| unit.hash.len() != rows) {
-        return Err(damage("columns of different lengths".into()));
+    if columns_len.iter().any(|&len| len != rows) || columns.units.iter().any(|unit| unit.hash.len() != rows) {
+        return Err("columns of different lengths");
     }
-    Ok(columns)
+    if lengths.iter().map(|&length| length as usize).sum::<usize>() != text {
+        return Err("the rows add up to another length than the text");
+    }
+    Ok(())
 }
 
-/// Columns of a sealed block: compressed, with a checksum.
-pub(super) fn encode_columns(columns: &Columns, level: i32) -> std::io::Result<Vec<u8>> {
-    let plain = bincode::encode_to_vec(columns, fixed()).expect("writing to memory cannot fail");
+/// Columns of a sealed block with the length of each row's text: compressed, with a checksum.
+pub(super) fn encode_columns(columns: &Columns, lengths: &[u32], level: i32) -> std::io::Result<Vec<u8>> {
+    let plain = bincode::encode_to_vec((columns, lengths), fixed()).expect("writing to memory cannot fail");
     let mut bytes = (plain.len() as u32).to_le_bytes().to_vec();
     bytes.extend(zstd::bulk::compress(&plain, level)?);
     Ok(seal_checksum(bytes))
 }
 
-pub(super) fn decode_sealed_columns(bytes: &[u8], first: u64) -> Result<Columns, Damage> {
-    decode_columns(&inflate(bytes, "columns", first)?, "columns", first)
+pub(super) fn decode_columns(bytes: &[u8], first: u64) -> Result<(Columns, Vec<u32>), Damage> {
+    let damage = |why: String| Damage { what: "columns", first, why };
+    let plain = inflate(bytes, "columns", first)?;
+    let ((columns, lengths), used): ((Columns, Vec<u32>), usize) =
+        bincode::decode_from_slice(&plain, fixed()).map_err(|error| damage(error.to_string()))?;
+    if used != plain.len() {
+        return Err(damage("bytes left over".into()));
+    }
+    let text = lengths.iter().map(|&length| length as usize).sum();
+    check_lengths(&columns, &lengths, text).map_err(|why| damage(why.to_owned()))?;
+    Ok((columns, lengths))
 }
 
 /// Text of a sealed block: length when inflated (u32), zstd frame, checksum.
@@ -139,24 +218,19 @@ fn inflate(bytes: &[u8], what: &'static str, first: u64) -> Result<Vec<u8>, Dama
     Ok(plain)
 }
 
-/// Steps through the rows of a tail's or block's text.
-pub(super) fn rows(text: &[u8], first: u64) -> impl Iterator<Item = Result<(RowText<'_>, &[u8]), Damage>> {
-    let mut rest = text;
-    std::iter::from_fn(move || {
-        if rest.is_empty() {
-            return None;
-        }
-        match RowText::decode(rest) {
-            Ok((row, used)) => {
-                let (bytes, left) = rest.split_at(used);
-                rest = left;
-                Some(Ok((row, bytes)))
-            }
-            Err(error) => {
-                rest = &[];
-                Some(Err(Damage { what: "row", first, why: error.to_string() }))
-            }
-        }
+/// The text of each row of a tail or block.
+pub(super) fn rows<'a>(
+    text: &'a [u8],
+    lengths: &'a [u32],
+    first: u64,
+) -> impl Iterator<Item = Result<RowText<'a>, Damage>> {
+    let mut at = 0;
+    lengths.iter().zip(first..).map(move |(&length, sequence)| {
+        let damage = |why: String| Damage { what: "row", first: sequence, why };
+        let end = at + length as usize;
+        let row = text.get(at..end).ok_or_else(|| damage("cut short".into()))?;
+        at = end;
+        RowText::decode(row).map_err(|error| damage(error.to_string()))
     })
 }
 
@@ -215,11 +289,10 @@ impl Digest {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::event::{Event, Kind, Source, TermId, Timestamp, Unit};
-    use crate::store::columns::Numbers;
+    use crate::event::{Event, Kind, Source, Timestamp, Unit};
 
-    fn tail(rows: u32) -> Tail {
-        let mut tail = Tail::default();
+    fn tail(rows: u32) -> TailBuilder {
+        let mut tail = TailBuilder::new(b"left over".to_vec());
         for row in 0..rows {
             let event = Event {
                 source: Source::Segment,
@@ -235,7 +308,8 @@ mod tests {
                 raw: r#"{"event":"naïve \ud83e\udd8a"}"#.into(),
                 shared: (row == 1).then(|| r#"{"context":{}}"#.into()),
             };
-            RowText::encode(&event, &mut tail.text);
+            let mut text = Vec::new();
+            RowText::encode(&event, &mut text);
             let numbers = Numbers {
                 time: event.time,
                 received: event.received,
@@ -246,9 +320,11 @@ mod tests {
                 subject: TermId(row % 2),
                 value: event.value,
             };
-            tail.columns.push(numbers, [(TermId(if row == 2 { 7 } else { 1 }), u64::from(row) + 1)]);
+            let unit = (TermId(if row == 2 { 7 } else { 1 }), u64::from(row) + 1);
+            let announced = tail.size_with(text.len());
+            tail.push(numbers, [unit], u128::from(row), &text);
+            assert!(tail.rows() == row as usize + 1 && announced >= tail.text_bytes());
         }
-        tail.columns.finish();
         tail
     }
 
@@ -260,26 +336,44 @@ mod tests {
     #[test]
     fn a_tail_and_a_block_come_back_as_they_were() {
         for rows_in in [0, 1, 2, 3, 1000] {
-            let tail = tail(rows_in);
-            let bytes = tail.encode();
+            let bytes = tail(rows_in).finish();
             assert_eq!(Tail::rows(&bytes, 0), Ok(u64::from(rows_in)));
             let back = Tail::decode(&bytes, 0).unwrap();
-            assert!(same(&back.columns, &tail.columns));
-            assert_eq!(back.text, tail.text);
-            assert_eq!(rows(&back.text, 0).filter(Result::is_ok).count(), rows_in as usize);
+            assert_eq!(back.fingerprints, (0..u128::from(rows_in)).collect::<Vec<_>>());
+            let texts: Vec<_> =
+                rows(&back.text, &back.lengths, 0).map(|row| row.unwrap().message_id.to_owned()).collect();
+            assert_eq!(texts, (0..rows_in).map(|row| format!("m{row}")).collect::<Vec<_>>());
 
-            assert_eq!(decode_text(&encode_text(&tail.text, 1).unwrap(), 0).unwrap(), tail.text);
-            let columns = decode_sealed_columns(&encode_columns(&tail.columns, 1).unwrap(), 0).unwrap();
-            assert!(same(&columns, &tail.columns));
-            let digest = Digest::of(&tail.columns, tail.text.len());
+            assert_eq!(decode_text(&encode_text(&back.text, 1).unwrap(), 0).unwrap(), back.text);
+            let sealed = encode_columns(&back.columns, &back.lengths, 1).unwrap();
+            let (columns, lengths) = decode_columns(&sealed, 0).unwrap();
+            assert!(same(&columns, &back.columns));
+            assert_eq!(lengths, back.lengths);
+            let digest = Digest::of(&columns, back.text.len());
             assert_eq!(Digest::decode(&digest.encode(), 0).unwrap(), digest);
+            if rows_in > 2 {
+                let rest = back.clone().without(2);
+                assert_eq!(rest.columns.len() as u32, rows_in - 2);
+                assert_eq!(rows(&rest.text, &rest.lengths, 2).next().unwrap().unwrap().message_id, "m2");
+            }
+        }
+    }
+
+    #[test]
+    fn the_announced_size_of_a_tail_is_enough_and_close() {
+        for rows in [1, 10, 1000] {
+            let (before, announced) = (tail(rows - 1), tail(rows - 1).size_with(tail(rows).text_bytes()));
+            let (announced, real) = (announced - before.text_bytes(), tail(rows).finish().len());
+            assert!(announced >= real && announced < real + 300 + rows as usize * 8, "{announced} for {real}");
         }
     }
 
     #[test]
     fn any_flipped_bit_is_noticed() {
-        let tail = tail(3);
-        for good in [tail.encode(), encode_text(&tail.text, 1).unwrap(), encode_columns(&tail.columns, 1).unwrap()] {
+        let bytes = tail(3).finish();
+        let back = Tail::decode(&bytes, 0).unwrap();
+        let sealed = encode_columns(&back.columns, &back.lengths, 1).unwrap();
+        for good in [bytes, encode_text(&back.text, 1).unwrap(), sealed] {
             for at in 0..good.len() {
                 let mut bad = good.clone();
                 bad[at] ^= 1 << (at % 8);

@@ -1,12 +1,11 @@
 //! Verifies a store's invariants by reading all of it: sums, order, dictionaries, and every view against a rebuild from rows.
 //! Reads only.
 
-use super::block::{Digest, rows};
+use super::block::{Digest, Tail, rows};
 use super::columns::Columns;
-use super::seal::fingerprints;
 use super::snapshot::{ReadError, Snapshot};
 use super::volumes::{Volumes, add_volumes};
-use crate::event::TermId;
+use crate::event::{Source, TermId};
 use hashbrown::HashSet;
 
 /// What a check found. A store is sound when `problems` is empty.
@@ -30,7 +29,7 @@ impl Snapshot {
             unsealed: self.next_sequence().0 - self.sealed().0,
             ..CheckReport::default()
         };
-        let mut volumes = Volumes::new();
+        let mut volumes = Rebuilt::default();
         let mut seen = HashSet::new();
         let mut at = 0;
         for (first, digest) in self.digests()? {
@@ -38,52 +37,66 @@ impl Snapshot {
                 report.problems.push(format!("events {at} to {} are in no block", first.0));
             }
             match self.block_columns(first.0).and_then(|columns| Ok((columns, self.block_text(first.0)?))) {
-                Ok((columns, text)) => {
+                Ok(((columns, lengths), text)) => {
                     if Digest::of(&columns, text.len()) != digest {
                         report.problems.push(format!("block {}: its digest differs from its columns", first.0));
                     }
-                    self.check_rows(first.0, &columns, &text, &mut volumes, &mut seen, &mut report);
+                    self.check_rows(first.0, &columns, &lengths, &text, &mut volumes, &mut seen, &mut report);
                 }
                 Err(error) => report.problems.push(error.to_string()),
             }
             at = first.0 + digest.rows;
             report.blocks += 1;
         }
-        let mut unsealed = Vec::new();
-        self.tails(at, self.next_sequence().0, &mut |columns, text| {
-            unsealed.push((columns, text));
+        self.tails(at, self.next_sequence().0, &mut |tail| {
+            let Tail { columns, lengths, fingerprints, text } = tail;
+            let found = self.check_rows(at, &columns, &lengths, &text, &mut volumes, &mut seen, &mut report);
+            if found != fingerprints {
+                report.problems.push(format!("tail {at}: its fingerprints differ from its rows"));
+            }
+            at += columns.len() as u64;
             Ok(true)
         })?;
-        for (columns, text) in unsealed {
-            self.check_rows(at, &columns, &text, &mut volumes, &mut seen, &mut report);
-            at += columns.len() as u64;
-        }
         if at != self.next_sequence().0 {
             report.problems.push(format!("the log ends at {at}, not at {}", self.next_sequence().0));
         }
-        compare_volumes(&volumes, &self.volumes()?, &mut report.problems);
+        volumes.compare(&self.volumes()?, &mut report.problems);
         Ok(report)
     }
 
+    /// Checks consecutive rows and answers their fingerprints.
+    #[allow(clippy::too_many_arguments)] // One place, two callers: what a tail and a block share.
     fn check_rows(
         &self,
         first: u64,
         columns: &Columns,
+        lengths: &[u32],
         text: &[u8],
-        volumes: &mut Volumes,
+        volumes: &mut Rebuilt,
         seen: &mut HashSet<u128>,
         report: &mut CheckReport,
-    ) {
+    ) -> Vec<u128> {
         report.events += columns.len() as u64;
-        add_volumes(volumes, columns, 0);
+        volumes.add(columns);
         let terms = self.terms();
-        match fingerprints(self.keys(), columns, text, first) {
-            Ok(keys) => report.twice += keys.into_iter().filter(|&key| !seen.insert(key)).count() as u64,
-            Err(damage) => report.problems.push(damage.to_string()),
-        }
-        for (row, item) in rows(text, first).enumerate() {
-            let Ok((row_text, _)) = item else { break };
+        let mut fingerprints = Vec::with_capacity(columns.len());
+        for (row, row_text) in rows(text, lengths, first).enumerate() {
             let sequence = first + row as u64;
+            let row_text = match row_text {
+                Ok(row_text) => row_text,
+                Err(damage) => {
+                    report.problems.push(damage.to_string());
+                    continue;
+                }
+            };
+            match Source::from_code(columns.source[row]) {
+                Some(source) => {
+                    let fingerprint = self.keys().message(source, row_text.message_id);
+                    report.twice += u64::from(!seen.insert(fingerprint));
+                    fingerprints.push(fingerprint);
+                }
+                None => report.problems.push(format!("event {sequence}: its source is unknown")),
+            }
             if terms.names.text(TermId(columns.name[row])).is_none() {
                 report.problems.push(format!("event {sequence}: its name is in no dictionary"));
             }
@@ -103,19 +116,39 @@ impl Snapshot {
                 }
             }
         }
+        fingerprints
     }
 }
 
-/// Counts must be equal; sums were added in another order, so they may differ in the last digits.
-fn compare_volumes(rebuilt: &Volumes, stored: &Volumes, problems: &mut Vec<String>) {
-    for (key, (count, sum)) in rebuilt {
-        let near = |other: f64| (sum - other).abs() <= 1e-9 * sum.abs().max(other.abs()).max(1.0);
-        match stored.get(key) {
-            Some((stored_count, stored_sum)) if stored_count == count && near(*stored_sum) => {}
-            other => problems.push(format!("volume {key:?}: {other:?} is stored, the rows say {:?}", (count, sum))),
-        }
+/// Volumes counted again from the rows.
+#[derive(Default)]
+struct Rebuilt {
+    volumes: Volumes,
+    /// The same with each value's absolute in its place: what a sum's last digits are measured by.
+    magnitudes: Volumes,
+}
+
+impl Rebuilt {
+    fn add(&mut self, columns: &Columns) {
+        add_volumes(&mut self.volumes, columns);
+        let mut absolute = columns.clone();
+        absolute.value.iter_mut().for_each(|value| *value = value.abs());
+        add_volumes(&mut self.magnitudes, &absolute);
     }
-    for key in stored.keys().filter(|key| !rebuilt.contains_key(*key)) {
-        problems.push(format!("volume {key:?} has no rows"));
+
+    /// Counts must be equal; sums were added in another order, so they may differ in the last digits of what was added.
+    fn compare(&self, stored: &Volumes, problems: &mut Vec<String>) {
+        for (key, (count, sum)) in &self.volumes {
+            let magnitude = self.magnitudes.get(key).map_or(0.0, |(_, magnitude)| *magnitude);
+            // Beyond the largest number the order decides between infinity and nothing at all.
+            let near = |other: f64| magnitude.is_infinite() || (sum - other).abs() <= 1e-9 * magnitude;
+            match stored.get(key) {
+                Some((stored_count, stored_sum)) if stored_count == count && near(*stored_sum) => {}
+                other => problems.push(format!("volume {key:?}: {other:?} is stored, the rows say {:?}", (count, sum))),
+            }
+        }
+        for key in stored.keys().filter(|key| !self.volumes.contains_key(*key)) {
+            problems.push(format!("volume {key:?} has no rows"));
+        }
     }
 }

@@ -156,6 +156,11 @@ impl Dedupe {
         self.runs.iter().find(|run| run.id == id)
     }
 
+    /// A message is remembered for so long from now on.
+    pub fn set_window(&mut self, window_ms: i64) {
+        self.limits.window_ms = window_ms;
+    }
+
     /// Forgets runs that are out of the window or over the bound and returns them, so that they can be deleted.
     pub fn expire(&mut self, now: Timestamp) -> Vec<u64> {
         let mut gone = Vec::new();

@@ -4,16 +4,18 @@ use super::appender::{Appender, Found, delete_run, filter_of};
 use super::block::{Damage, Digest, Tail};
 use super::dedupe::{Dedupe, Run};
 use super::run::{RunMeta, decode_part};
-use super::seal::fingerprints;
+use super::seal::worth_joining;
 use super::tables::*;
 use super::terms::Terms;
 use super::{Keys, Options, Shared, Store};
 use arc_swap::ArcSwap;
 use redb::{Builder, Database, ReadableDatabase, ReadableTable, StorageBackend, WriteTransaction};
 use std::collections::{BTreeSet, VecDeque};
+use std::fs;
+use std::io::ErrorKind;
 use std::path::Path;
 use std::sync::Arc;
-use std::sync::atomic::AtomicU64;
+use std::sync::atomic::{AtomicI64, AtomicU64};
 
 /// Why a store does not open.
 #[derive(Debug, thiserror::Error)]
@@ -45,10 +47,20 @@ macro_rules! from_redb {
 }
 from_redb!(TransactionError, TableError, StorageError, CommitError);
 
+impl From<std::io::Error> for OpenError {
+    fn from(error: std::io::Error) -> Self {
+        OpenError::Disk(Box::new(redb::Error::Io(error)))
+    }
+}
+
 impl From<redb::DatabaseError> for OpenError {
     fn from(error: redb::DatabaseError) -> Self {
         match error {
             redb::DatabaseError::DatabaseAlreadyOpen => OpenError::InUse,
+            // So redb says that the file does not begin as its files do.
+            redb::DatabaseError::Storage(redb::StorageError::Io(io)) if io.kind() == ErrorKind::InvalidData => {
+                OpenError::NotAStore
+            }
             other => OpenError::Disk(Box::new(other.into())),
         }
     }
@@ -57,6 +69,9 @@ impl From<redb::DatabaseError> for OpenError {
 impl Store {
     /// Opens the store at a path, or makes a new one. `seed` becomes a new store's ID and hash key.
     pub fn open(path: &Path, options: Options, seed: [u8; 32]) -> Result<(Store, Appender), OpenError> {
+        if !path.exists() {
+            make(path, &options, seed)?;
+        }
         let db = builder(&options).create(path)?;
         open(db, options, seed)
     }
@@ -78,6 +93,33 @@ fn builder(options: &Options) -> Builder {
     builder
 }
 
+/// Makes a new store beside its place and gives it its name when it is whole: a power cut leaves no file, or one that opens.
+fn make(path: &Path, options: &Options, seed: [u8; 32]) -> Result<(), OpenError> {
+    let mut beside = path.as_os_str().to_owned();
+    beside.push(".new");
+    let db = match builder(options).create(&beside) {
+        Err(redb::DatabaseError::DatabaseAlreadyOpen) => return Err(OpenError::InUse),
+        // An earlier attempt was cut short; nothing was ever stored in it.
+        Err(_) if Path::new(&beside).exists() => {
+            fs::remove_file(&beside)?;
+            builder(options).create(&beside)?
+        }
+        made => made?,
+    };
+    if read_meta(&db)?.is_none() {
+        create(&db, seed)?;
+    }
+    drop(db);
+    // A link replaces nothing, should another process have been faster; not every file system has them.
+    match fs::hard_link(&beside, path) {
+        Ok(()) => fs::remove_file(&beside)?,
+        Err(error) if error.kind() == ErrorKind::AlreadyExists => fs::remove_file(&beside)?,
+        Err(_) => fs::rename(&beside, path)?,
+    }
+    let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
+    Ok(fs::File::open(folder)?.sync_all()?)
+}
+
 fn open(db: Database, options: Options, seed: [u8; 32]) -> Result<(Store, Appender), OpenError> {
     let (id, keys) = match read_meta(&db)? {
         Some(known) => known,
@@ -85,9 +127,15 @@ fn open(db: Database, options: Options, seed: [u8; 32]) -> Result<(Store, Append
     };
     drop_orphans(&db)?;
     let terms = read_terms(&db)?;
-    let found = find(&db, keys, &options)?;
-    let shared =
-        Arc::new(Shared { db, id, keys, terms: ArcSwap::from_pointee(terms), next: AtomicU64::new(found.next) });
+    let found = find(&db, &options)?;
+    let shared = Arc::new(Shared {
+        db,
+        id,
+        keys,
+        terms: ArcSwap::from_pointee(terms),
+        next: AtomicU64::new(found.next),
+        window_ms: AtomicI64::new(options.dedupe.window_ms),
+    });
     let appender = Appender::new(shared.clone(), options, found);
     Ok((Store { shared }, appender))
 }
@@ -201,7 +249,7 @@ fn read_terms(db: &Database) -> Result<Terms, OpenError> {
     Ok(terms)
 }
 
-fn find(db: &Database, keys: Keys, options: &Options) -> Result<Found, OpenError> {
+fn find(db: &Database, options: &Options) -> Result<Found, OpenError> {
     let transaction = db.begin_read()?;
     let mut dedupe = Dedupe::new(options.dedupe);
     let mut next_run = 0;
@@ -232,7 +280,8 @@ fn find(db: &Database, keys: Keys, options: &Options) -> Result<Found, OpenError
         let digest = Digest::decode(digest.value(), first)?;
         sealed = first + digest.rows;
         let packed = transaction.open_table(BLOCKS)?.get(first)?.map_or(0, |block| block.value().len());
-        last_block = (packed < options.block_bytes / 4).then_some((first, digest.text_bytes));
+        let join = worth_joining(packed, digest.text_bytes, options.block_bytes);
+        last_block = join.then_some((first, digest.text_bytes));
     }
     let mut next = sealed;
     let mut tails = VecDeque::new();
@@ -246,9 +295,7 @@ fn find(db: &Database, keys: Keys, options: &Options) -> Result<Found, OpenError
         let rows = tail.columns.len() as u64;
         tails.push_back((first, rows, tail.text.len() as u64));
         next = next.max(first + rows);
-        for key in fingerprints(keys, &tail.columns, &tail.text, first)? {
-            dedupe.remember(key);
-        }
+        tail.fingerprints.into_iter().for_each(|key| dedupe.remember(key));
     }
     let samples = transaction.open_table(SAMPLES)?;
     let oldest_sample = samples.first()?.map_or(0, |(number, _)| number.value());

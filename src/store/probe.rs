@@ -52,7 +52,7 @@ impl Batch {
             Term::New(index) => Some(new[index as usize].clone()),
         };
         let rows = self.rows.iter().map(|row| {
-            let (text, _) = RowText::decode(&self.text[row.text.clone()]).expect("what was encoded decodes");
+            let text = RowText::decode(&self.text[row.text.clone()]).expect("what was encoded decodes");
             let id_type = |id| terms.id_types.text(id).expect("a known ID type").to_owned();
             Pushed {
                 source: row.numbers.source,

@@ -26,9 +26,13 @@ impl<'a> RowText<'a> {
         bincode::encode_into_std_write(row, into, CONFIG).expect("writing to memory cannot fail");
     }
 
-    /// Reads one row and tells how many bytes it took.
-    pub fn decode(bytes: &'a [u8]) -> Result<(RowText<'a>, usize), bincode::error::DecodeError> {
-        bincode::borrow_decode_from_slice(bytes, CONFIG)
+    /// Reads one row, which takes up all of the bytes.
+    pub fn decode(bytes: &'a [u8]) -> Result<RowText<'a>, bincode::error::DecodeError> {
+        let (row, used) = bincode::borrow_decode_from_slice(bytes, CONFIG)?;
+        match used == bytes.len() {
+            true => Ok(row),
+            false => Err(bincode::error::DecodeError::Other("bytes left over")),
+        }
     }
 
     pub fn units(&self) -> impl Iterator<Item = (TermId, &'a str)> + '_ {

@@ -1,14 +1,12 @@
 //! What takes time, prepared beside the writer from a snapshot: a sealed block out of tails, one run out of several.
 //! Changes nothing; the writer swaps the result in.
 
-use super::block::{Damage, Digest, encode_columns, encode_text, rows};
+use super::block::{Digest, Tail, encode_columns, encode_text};
 use super::columns::Columns;
-use super::fingerprint::Keys;
 use super::run::{Filter, PART_KEYS, RunMeta, decode_part, encode_part};
 use super::snapshot::Snapshot;
 use super::volumes::{Volumes, volumes_of};
 use super::{Change, ReadError};
-use crate::event::Source;
 
 /// Work for a worker.
 #[derive(Debug, Clone, PartialEq)]
@@ -83,7 +81,20 @@ impl From<Prepared> for Change {
 /// The share of a full block that a first attempt aims at, so that it rarely has to be cut and compressed again.
 const AIM: f64 = 0.97;
 /// Room for redb's own bytes in the page that holds the value.
-const PAGE_OVERHEAD: usize = 256;
+pub(super) const PAGE_OVERHEAD: usize = 256;
+
+/// A block's text before compression stays below this many full blocks: whoever reads one row inflates all of them.
+const TEXT_BLOCKS: usize = 16;
+
+/// The most text that goes into one block, in bytes, unless a single row is longer.
+pub(super) fn text_limit(block_bytes: usize) -> usize {
+    block_bytes * TEXT_BLOCKS
+}
+
+/// Whether a last block is so far from full, in both measures, that it is sealed again with what follows.
+pub(super) fn worth_joining(packed: usize, text_bytes: u64, block_bytes: usize) -> bool {
+    packed < block_bytes / 4 && text_bytes < text_limit(block_bytes) as u64 / 4
+}
 
 impl Job {
     /// Does the work, handing each piece to `deliver` (which waits until the writer has it).
@@ -113,96 +124,78 @@ fn seal(
     ratio: f64,
     level: i32,
 ) -> Result<Sealed, ReadError> {
-    let mut columns = Columns::default();
-    let mut text = Vec::new();
-    let mut ends = Vec::new();
-    if let Some(first) = join {
-        columns = snapshot.block_columns(first)?;
-        text = snapshot.block_text(first)?;
-        ends = row_ends(&text, first)?;
-    }
+    // The rows of a small block that is sealed again are in its volumes and its run already.
+    let mut all = match join {
+        Some(first) => {
+            let (columns, lengths) = snapshot.block_columns(first)?;
+            Tail { columns, lengths, fingerprints: Vec::new(), text: snapshot.block_text(first)? }
+        }
+        None => Tail::default(),
+    };
     let first = join.unwrap_or(from);
-    let joined = columns.len();
+    let joined = all.columns.len();
     let limit = block_bytes - PAGE_OVERHEAD;
-    let mut wanted = (limit as f64 * AIM / ratio) as usize;
-    snapshot.tails(from, to, &mut |tail_columns, tail_text| {
-        let before = text.len();
-        columns.extend(&tail_columns);
-        text.extend_from_slice(&tail_text);
-        ends.extend(row_ends(&tail_text, from)?.into_iter().map(|end| before + end));
-        Ok(text.len() < wanted)
+    let mut wanted = ((limit as f64 * AIM / ratio) as usize).min(text_limit(block_bytes));
+    snapshot.tails(from, to, &mut |tail| {
+        all.columns.extend(&tail.columns);
+        all.lengths.extend_from_slice(&tail.lengths);
+        all.fingerprints.extend_from_slice(&tail.fingerprints);
+        all.text.extend_from_slice(&tail.text);
+        Ok(all.text.len() < wanted)
     })?;
     loop {
-        // At least one new row, or sealing would not move on.
-        let keep = ends.partition_point(|&end| end <= wanted).max(joined + 1).min(ends.len());
-        let cut = ends[keep - 1];
-        let packed = encode_text(&text[..cut], level).map_err(ReadError::Compress)?;
+        let (keep, cut) = cut_at(&all.lengths, wanted, joined + 1);
+        let packed = encode_text(&all.text[..cut], level).map_err(ReadError::Compress)?;
         let one_row = keep == joined + 1;
         if packed.len() > limit && !one_row {
             wanted = (cut as f64 * (limit as f64 / packed.len() as f64) * AIM) as usize;
             continue;
         }
-        let ratio = packed.len() as f64 / cut as f64;
-        columns.truncate(keep);
-        text.truncate(cut);
-        ends.truncate(keep);
-        let fresh = columns.tail_from(joined);
-        let fresh_text = &text[if joined == 0 { 0 } else { ends[joined - 1] }..];
+        all.columns.truncate(keep);
+        all.lengths.truncate(keep);
+        all.fingerprints.truncate(keep - joined);
+        let fresh = all.columns.tail_from(joined);
         return Ok(Sealed {
             first,
             end: first + keep as u64,
             replaces: join,
-            columns: encode_columns(&columns, level).map_err(ReadError::Compress)?,
-            digest: Digest::of(&columns, text.len()),
+            columns: encode_columns(&all.columns, &all.lengths, level).map_err(ReadError::Compress)?,
+            digest: Digest::of(&all.columns, cut),
             volumes: volumes_of(&fresh),
-            run: sorted_run(snapshot.keys(), &fresh, fresh_text, first + joined as u64)?,
+            run: sorted_run(all.fingerprints, &fresh, first + joined as u64),
+            ratio: packed.len() as f64 / cut as f64,
             text: packed,
-            ratio,
         });
     }
 }
 
-fn row_ends(text: &[u8], first: u64) -> Result<Vec<usize>, Damage> {
-    let mut at = 0;
-    rows(text, first)
-        .map(|row| {
-            at += row?.1.len();
-            Ok(at)
-        })
-        .collect()
+/// How many rows, and how many bytes of text, fit into `wanted` bytes; `least` rows at any rate, or sealing would not move on.
+fn cut_at(lengths: &[u32], wanted: usize, least: usize) -> (usize, usize) {
+    let (mut rows, mut bytes) = (0, 0);
+    for &length in lengths {
+        let end = bytes + length as usize;
+        if rows >= least && end > wanted {
+            break;
+        }
+        (rows, bytes) = (rows + 1, end);
+    }
+    (rows, bytes)
 }
 
-/// The fingerprints of rows, sorted, as a run of level 0.
-fn sorted_run(keys: Keys, columns: &Columns, text: &[u8], first: u64) -> Result<SortedRun, Damage> {
-    let mut sorted = fingerprints(keys, columns, text, first)?;
-    sorted.sort_unstable();
-    let parts: Vec<Vec<u8>> = sorted.chunks(PART_KEYS).map(encode_part).collect();
+/// Fingerprints as a run of level 0.
+fn sorted_run(mut fingerprints: Vec<u128>, columns: &Columns, first: u64) -> SortedRun {
+    fingerprints.sort_unstable();
+    let parts: Vec<Vec<u8>> = fingerprints.chunks(PART_KEYS).map(encode_part).collect();
     let meta = RunMeta {
         level: 0,
-        keys: sorted.len() as u64,
+        keys: fingerprints.len() as u64,
         first,
         end: first + columns.len() as u64,
         newest: columns.received.iter().copied().max().unwrap_or(0),
         oldest: columns.received.iter().copied().min().unwrap_or(0),
-        fence: sorted.chunks(PART_KEYS).map(|part| part[0]).collect(),
+        fence: fingerprints.chunks(PART_KEYS).map(|part| part[0]).collect(),
     };
-    Ok(SortedRun { meta, parts })
-}
-
-/// The fingerprint of each row, from its text.
-pub(super) fn fingerprints(keys: Keys, columns: &Columns, text: &[u8], first: u64) -> Result<Vec<u128>, Damage> {
-    let damage = |why: &str| Damage { what: "row", first, why: why.to_owned() };
-    let found = rows(text, first)
-        .zip(&columns.source)
-        .map(|(row, &source)| {
-            let source = Source::from_code(source).ok_or_else(|| damage("unknown source"))?;
-            Ok(keys.message(source, row?.0.message_id))
-        })
-        .collect::<Result<Vec<_>, Damage>>()?;
-    if found.len() != columns.len() {
-        return Err(damage("fewer rows than columns"));
-    }
-    Ok(found)
+    SortedRun { meta, parts }
 }
 
 fn merge<E: From<ReadError>>(

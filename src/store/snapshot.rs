@@ -2,7 +2,7 @@
 
 use super::Shared;
 use super::batch::RejectedSample;
-use super::block::{Damage, Digest, Tail, decode_sealed_columns, decode_text, rows};
+use super::block::{Damage, Digest, Tail, decode_columns, decode_text, rows};
 use super::columns::Columns;
 use super::fingerprint::Keys;
 use super::tables::*;
@@ -86,7 +86,7 @@ pub type StoredItem = (String, String, Vec<u8>);
 impl Snapshot {
     pub(super) fn take(shared: &Shared) -> Result<Snapshot, ReadError> {
         let transaction = shared.db.begin_read()?;
-        // Taken after the transaction: every number that the transaction can see is in it.
+        // Taken after the transaction: what it can see was published before it was committed.
         let terms = shared.terms.load_full();
         let mut snapshot = Snapshot { transaction, terms, keys: shared.keys, sealed: 0, next: 0 };
         snapshot.sealed = match snapshot.transaction.open_table(DIGESTS)?.last()? {
@@ -123,10 +123,11 @@ impl Snapshot {
         Sequence(self.sealed)
     }
 
-    pub(super) fn block_columns(&self, first: u64) -> Result<Columns, ReadError> {
+    /// A sealed block's columns, and the length of each row's text.
+    pub(super) fn block_columns(&self, first: u64) -> Result<(Columns, Vec<u32>), ReadError> {
         let table = self.transaction.open_table(COLUMNS)?;
         let value = table.get((first, 0))?.ok_or_else(|| ReadError::Missing(format!("columns {first}")))?;
-        Ok(decode_sealed_columns(value.value(), first)?)
+        Ok(decode_columns(value.value(), first)?)
     }
 
     pub(super) fn block_text(&self, first: u64) -> Result<Vec<u8>, ReadError> {
@@ -151,34 +152,23 @@ impl Snapshot {
         Ok(found)
     }
 
-    /// Hands out columns and text of the unsealed rows of `from..to`, tail by tail, until `each` answers false.
+    /// Hands out the unsealed rows of `from..to`, tail by tail, until `each` answers false.
     pub(super) fn tails(
         &self,
         from: u64,
         to: u64,
-        each: &mut dyn FnMut(Columns, Vec<u8>) -> Result<bool, ReadError>,
+        each: &mut dyn FnMut(Tail) -> Result<bool, ReadError>,
     ) -> Result<(), ReadError> {
         let table = self.transaction.open_table(TAILS)?;
         for entry in table.range(..to)? {
             let (first, bytes) = entry?;
             let first = first.value();
-            let rows_in = Tail::rows(bytes.value(), first)?;
-            if first + rows_in <= from {
+            if first + Tail::rows(bytes.value(), first)? <= from {
                 continue;
             }
-            let tail = Tail::decode(bytes.value(), first)?;
-            let skip = from.saturating_sub(first) as usize;
-            let (columns, text) = if skip == 0 {
-                (tail.columns, tail.text)
-            } else {
-                // The front of this tail is sealed already.
-                let mut at = 0;
-                for row in rows(&tail.text, first).take(skip) {
-                    at += row?.1.len();
-                }
-                (tail.columns.tail_from(skip), tail.text[at..].to_vec())
-            };
-            if !each(columns, text)? {
+            // The front of a tail may be sealed already.
+            let tail = Tail::decode(bytes.value(), first)?.without(from.saturating_sub(first) as usize);
+            if !each(tail)? {
                 break;
             }
         }
@@ -192,15 +182,15 @@ impl Snapshot {
         each: &mut dyn FnMut(Sequence, &Columns) -> ControlFlow<()>,
     ) -> Result<(), ReadError> {
         for (first, digest) in self.digests()? {
-            if wanted(&digest) && each(first, &self.block_columns(first.0)?).is_break() {
+            if wanted(&digest) && each(first, &self.block_columns(first.0)?.0).is_break() {
                 return Ok(());
             }
         }
         let mut at = self.sealed;
-        self.tails(self.sealed, self.next, &mut |columns, _| {
+        self.tails(self.sealed, self.next, &mut |tail| {
             let first = Sequence(at);
-            at += columns.len() as u64;
-            Ok(each(first, &columns).is_continue())
+            at += tail.columns.len() as u64;
+            Ok(each(first, &tail.columns).is_continue())
         })
     }
 
@@ -225,7 +215,8 @@ impl Snapshot {
                 break;
             }
             let tail = Tail::decode(bytes.value(), first)?;
-            self.pick(&wanted, first, self.sealed, &tail.columns, || Ok(tail.text), limit, &mut found)?;
+            let (columns, lengths) = (&tail.columns, &tail.lengths);
+            self.pick(&wanted, first, self.sealed, columns, lengths, || Ok(tail.text), limit, &mut found)?;
         }
         let digests = self.transaction.open_table(DIGESTS)?;
         for entry in digests.range(..wanted.before)?.rev() {
@@ -241,8 +232,8 @@ impl Snapshot {
             if wanted.name.is_some_and(|name| digest.names.binary_search(&name).is_err()) {
                 continue;
             }
-            let columns = self.block_columns(first)?;
-            self.pick(&wanted, first, 0, &columns, || self.block_text(first), limit, &mut found)?;
+            let (columns, lengths) = self.block_columns(first)?;
+            self.pick(&wanted, first, 0, &columns, &lengths, || self.block_text(first), limit, &mut found)?;
         }
         Ok(found)
     }
@@ -254,6 +245,7 @@ impl Snapshot {
         first: u64,
         floor: u64,
         columns: &Columns,
+        lengths: &[u32],
         text: impl FnOnce() -> Result<Vec<u8>, ReadError>,
         limit: usize,
         found: &mut Vec<StoredEvent>,
@@ -271,11 +263,11 @@ impl Snapshot {
         let text = text()?;
         let mut events = Vec::with_capacity(picked.len());
         let mut next = picked.into_iter().peekable();
-        for (row, item) in rows(&text, first).enumerate() {
-            let (row_text, _) = item?;
+        for (row, row_text) in rows(&text, lengths, first).enumerate() {
             if next.next_if_eq(&row).is_none() {
                 continue;
             }
+            let row_text = row_text?;
             if let Some((unit, _)) = wanted.unit
                 && !row_text.units().any(|(_, id)| id == unit)
             {
@@ -329,8 +321,8 @@ impl Snapshot {
             let (key, value) = entry?;
             volumes.insert(key.value(), value.value());
         }
-        self.tails(self.sealed, self.next, &mut |columns, _| {
-            add_volumes(&mut volumes, &columns, 0);
+        self.tails(self.sealed, self.next, &mut |tail| {
+            add_volumes(&mut volumes, &tail.columns);
             Ok(true)
         })?;
         Ok(volumes)

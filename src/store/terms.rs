@@ -1,5 +1,5 @@
 //! The dictionaries: text that recurs (event names, exposure subjects, environments, ID types) as small numbers.
-//! An entry is never removed and never changes its number. Holds no file; `commit` writes new entries.
+//! An entry is never removed and never changes its number. Holds no file; `appender` writes new entries.
 
 use crate::event::{STABLE_ID, Subject, TermId, USER_ID};
 use hashbrown::HashMap;

@@ -49,15 +49,19 @@ impl House {
         let mut jobs = 0;
         while let Some(job) = self.appender.next_job(true) {
             jobs += 1;
-            let snapshot = self.store.snapshot().unwrap();
-            let appender = &mut self.appender;
-            job.run::<ReadError>(&snapshot, |prepared| {
-                appender.commit(vec![prepared.into()], Timestamp(HOUR)).unwrap();
-                Ok(())
-            })
-            .unwrap();
+            self.run(job);
         }
         jobs
+    }
+
+    fn run(&mut self, job: Job) {
+        let snapshot = self.store.snapshot().unwrap();
+        let appender = &mut self.appender;
+        job.run::<ReadError>(&snapshot, |prepared| {
+            appender.commit(vec![prepared.into()], Timestamp(HOUR)).unwrap();
+            Ok(())
+        })
+        .unwrap();
     }
 
     fn sound(&self) -> CheckReport {
@@ -226,4 +230,152 @@ fn refused_events_are_counted_by_reason_and_the_newest_can_be_looked_at() {
     let samples = snapshot.rejected(10_000).unwrap();
     assert_eq!(samples.len() as u64, options().rejected_samples);
     assert_eq!(samples[0].body, "2 599");
+}
+
+fn repetitive(number: u64) -> Event<'static> {
+    Event { raw: format!(r#"{{"event":"{}"}}"#, "again ".repeat(400)).into(), ..event(number) }
+}
+
+fn append_events(house: &mut House, events: impl Iterator<Item = Event<'static>>) {
+    let mut batch = house.store.new_batch();
+    events.for_each(|event| batch.push(&event));
+    house.appender.commit(vec![Change::Append(Box::new(Submission::empty(batch)))], Timestamp(HOUR)).unwrap();
+}
+
+#[test]
+fn a_small_block_is_not_sealed_again_when_nothing_follows_it() {
+    let mut house = House::new();
+    for number in 0..40 {
+        append_events(&mut house, [repetitive(number)].into_iter());
+    }
+    assert!(house.settle() > 0);
+    assert_eq!(house.sound().unsealed, 0);
+    let mut house = house.reopen();
+    assert_eq!(house.settle(), 0, "nothing arrived");
+    house.append(100..200);
+    house.settle();
+    assert_eq!(house.sound().events, 140);
+}
+
+#[test]
+fn a_block_of_events_that_compress_well_is_bounded_before_compression_too() {
+    let mut house = House::new();
+    for number in 0..600 {
+        append_events(&mut house, [repetitive(number)].into_iter());
+    }
+    let jobs = house.settle();
+    assert_eq!(house.sound().unsealed, 0);
+    let snapshot = house.store.snapshot().unwrap();
+    let lengths: Vec<u64> = snapshot.digests().unwrap().iter().map(|(_, digest)| digest.text_bytes).collect();
+    assert!(lengths.iter().all(|&len| len <= seal::text_limit(options().block_bytes) as u64), "{lengths:?}");
+    assert!(jobs < 20, "a block that is full of text is left alone: {jobs} jobs for {lengths:?}");
+}
+
+#[test]
+fn the_little_that_is_left_of_a_big_commit_waits_for_more() {
+    let mut house = House::new();
+    house.append(0..500);
+    let mut jobs = 0;
+    while let Some(job) = house.appender.next_job(false) {
+        house.run(job);
+        jobs += 1;
+    }
+    let report = house.sound();
+    assert!(jobs == 1 && report.unsealed > 100, "{jobs} jobs left {report:?}");
+}
+
+#[test]
+fn a_reader_knows_every_name_that_it_sees() {
+    let mut house = House::new();
+    let store = house.store.clone();
+    let (stop, stopped) = std::sync::mpsc::channel::<()>();
+    let reader = std::thread::spawn(move || {
+        let mut reads = 0;
+        while stopped.try_recv() != Err(std::sync::mpsc::TryRecvError::Disconnected) {
+            store.snapshot().unwrap().events(&EventFilter::default(), 1).unwrap();
+            reads += 1;
+        }
+        reads
+    });
+    for number in 0..1000 {
+        let new = Event { name: format!("segment::New {number}").into(), ..event(number) };
+        append_events(&mut house, [new].into_iter());
+    }
+    drop(stop);
+    assert!(reader.join().unwrap() > 0);
+}
+
+#[test]
+fn a_merge_that_comes_to_nothing_leaves_nothing_behind() {
+    let mut house = House::new();
+    for round in 0..9 {
+        house.append(round * 100..round * 100 + 100);
+    }
+    let mut given_up = 0;
+    while let Some(job) = house.appender.next_job(true) {
+        if given_up == 3 || matches!(job.0, seal::Work::Seal { .. }) {
+            house.run(job);
+            continue;
+        }
+        let snapshot = house.store.snapshot().unwrap();
+        let appender = &mut house.appender;
+        let mut delivered = 0;
+        let ended = job.run(&snapshot, |prepared| {
+            if delivered == 1 {
+                return Err(ReadError::Missing("a worker that lives on".into()));
+            }
+            delivered += 1;
+            appender.commit(vec![prepared.into()], Timestamp(HOUR)).unwrap();
+            Ok(())
+        });
+        assert!(ended.is_err());
+        appender.job_failed();
+        given_up += 1;
+    }
+    assert_eq!(given_up, 3);
+    let transaction = redb::ReadableDatabase::begin_read(&house.store.shared.db).unwrap();
+    let known = transaction.open_table(tables::RUNS).unwrap();
+    for entry in redb::ReadableTable::iter(&transaction.open_table(tables::RUN_KEYS).unwrap()).unwrap() {
+        let run = entry.unwrap().0.value().0;
+        assert!(redb::ReadableTable::get(&known, run).unwrap().is_some(), "run {run} was given up");
+    }
+    assert_eq!(house.append(0..600).duplicates, 600);
+}
+
+#[test]
+fn a_store_whose_making_was_cut_short_is_made_again() {
+    let directory = tempfile::tempdir().unwrap();
+    let path = directory.path().join("weir.redb");
+    // As redb leaves it before the first sync: a length and nothing in it.
+    std::fs::write(directory.path().join("weir.redb.new"), vec![0; 72 << 10]).unwrap();
+    let (store, _appender) = Store::open(&path, options(), [1; 32]).unwrap();
+    assert_eq!(store.id(), "0101010101010101");
+    let files: Vec<_> = std::fs::read_dir(directory.path()).unwrap().map(|entry| entry.unwrap().file_name()).collect();
+    assert_eq!(files, ["weir.redb"]);
+}
+
+#[test]
+fn sums_that_cancel_out_or_overflow_are_no_damage() {
+    let mut house = House::new();
+    let valued = |number, value| Event {
+        name: "segment::Sum".into(),
+        time: Timestamp(0),
+        source: Source::Segment,
+        value: Some(value),
+        ..event(number)
+    };
+    // Sealed by twos, so that the stored sum is added up in another order than the rows stand in.
+    for (at, pair) in [[1e17, 1.0], [3.0, -1e17], [1.0, 5.0]].into_iter().enumerate() {
+        for (row, value) in pair.into_iter().enumerate() {
+            append_events(&mut house, [valued((at * 2 + row) as u64, value)].into_iter());
+        }
+        house.settle();
+        house.sound();
+    }
+    for number in 6..10 {
+        append_events(&mut house, [valued(number, if number < 8 { 1e308 } else { -1e308 })].into_iter());
+        house.sound();
+    }
+    house.settle();
+    house.sound();
 }

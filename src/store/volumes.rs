@@ -9,13 +9,12 @@ pub type Volumes = BTreeMap<(i64, u8, u32), (u64, f64)>;
 /// The volumes of some rows, by the time the events happened.
 pub(super) fn volumes_of(columns: &Columns) -> Volumes {
     let mut volumes = Volumes::new();
-    add_volumes(&mut volumes, columns, 0);
+    add_volumes(&mut volumes, columns);
     volumes
 }
 
-/// Adds the rows from one on.
-pub(super) fn add_volumes(volumes: &mut Volumes, columns: &Columns, from: usize) {
-    for row in from..columns.len() {
+pub(super) fn add_volumes(volumes: &mut Volumes, columns: &Columns) {
+    for row in 0..columns.len() {
         let key = (columns.time[row].div_euclid(3_600_000), columns.source[row], columns.name[row]);
         let entry = volumes.entry(key).or_default();
         entry.0 += 1;

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-/// When nothing at all happens the writer still looks up now and then, for runs that expire and jobs to retry.
+/// When nothing at all happens the writer still looks up now and then, for jobs to retry.
 const IDLE: Duration = Duration::from_secs(60);
 
 pub(super) struct Quiet {

@@ -1,6 +1,7 @@
 //! The worker beside the writer: prepares sealed blocks and merged runs from a snapshot. Changes nothing itself.
 
 use super::Command;
+use super::queue::Queue;
 use crate::store::{Job, ReadError, Store};
 use std::thread::JoinHandle;
 
@@ -17,11 +18,7 @@ impl From<ReadError> for Ended {
     }
 }
 
-pub(super) fn start(
-    store: Store,
-    jobs: flume::Receiver<Job>,
-    queue: flume::Sender<Command>,
-) -> std::io::Result<JoinHandle<()>> {
+pub(super) fn start(store: Store, jobs: flume::Receiver<Job>, queue: Queue) -> std::io::Result<JoinHandle<()>> {
     std::thread::Builder::new().name("weir-sealer".into()).spawn(move || {
         for job in jobs {
             if let Err(Ended::Read(error)) = run(&store, job, &queue) {
@@ -33,7 +30,7 @@ pub(super) fn start(
     })
 }
 
-fn run(store: &Store, job: Job, queue: &flume::Sender<Command>) -> Result<(), Ended> {
+fn run(store: &Store, job: Job, queue: &Queue) -> Result<(), Ended> {
     let snapshot = store.snapshot()?;
     job.run(&snapshot, |prepared| {
         let (taken, wait) = flume::bounded(1);

@@ -6,19 +6,9 @@ import { createServer } from "node:http";
 import { once } from "node:events";
 import { after, before, test } from "node:test";
 import { build } from "esbuild";
-import { chromium } from "playwright-core";
-import { CLIENT_KEY, Weir, assertStored, until } from "../sdk/weir.mjs";
+import { CLIENT_KEY, Weir, assertStored, eventsOf, until } from "../sdk/weir.mjs";
+import { launch } from "./chromium.mjs";
 
-const CHROMIUM = process.env.CHROMIUM_BIN ?? "/usr/bin/chromium";
-const FLAGS = [
-  "--no-sandbox",
-  "--disable-gpu",
-  "--disable-quic",
-  "--no-first-run",
-  "--disable-background-networking",
-  "--disable-component-update",
-  "--disable-sync",
-];
 const DELIVERY_DEADLINE_MS = 30_000;
 const LONG_AGO = new Date(Date.now() - 3 * 86_400_000).toISOString();
 
@@ -41,7 +31,7 @@ before(async () => {
   });
   site.listen(0, "127.0.0.1");
   await once(site, "listening");
-  browser = await chromium.launch({ executablePath: CHROMIUM, headless: true, args: FLAGS });
+  browser = await launch();
 });
 
 after(async () => {
@@ -67,8 +57,7 @@ async function visit(t) {
   page.on("response", (response) => {
     const request = response.request();
     if (request.method() !== "POST" || request.url().endsWith("/m") || response.status() !== 200) return;
-    const body = JSON.parse(request.postData());
-    seen.sent.push(...(body.batch ?? [body]));
+    seen.sent.push(...eventsOf(JSON.parse(request.postData())));
   });
   await page.goto(`http://localhost:${site.address().port}/shop?q=%C3%A4&utm_source=suite`);
   return { page, seen };
@@ -127,7 +116,7 @@ test("every kind of call from a page of another origin is stored once, field by 
   const weir = await Weir.start(t);
   const visitor = await visit(t);
   const delivered = await send(visitor, weir, CALLS, CALLS.length);
-  assert.deepEqual(delivered.sort(), visitor.seen.sent.map((event) => event.messageId).sort());
+  assert.deepEqual(delivered.sort(), visitor.seen.sent.map(({ event }) => event.messageId).sort());
   const paths = ["/v1/a", "/v1/g", "/v1/i", "/v1/p", "/v1/s", "/v1/t"];
   assert.deepEqual([...visitor.seen.preflights].sort(), paths, "the browser asked before it sent");
   assertStored(await weir.events(), visitor.seen.sent, startedAt);

@@ -1,7 +1,10 @@
 //! The integration tests: one binary, one module a subject. Each test asserts what a user would notice.
 
 mod command_line;
+mod commands;
 mod contract;
+mod faults;
 mod front_door;
 mod house;
+mod kill;
 mod running;

@@ -35,7 +35,11 @@ pub fn project() -> Value {
 
 /// `weir` in a folder, with no setting from the environment.
 pub fn weir(folder: &Path) -> Command {
-    let mut command = Command::new(env!("CARGO_BIN_EXE_weir"));
+    weir_by(env!("CARGO_BIN_EXE_weir"), folder)
+}
+
+fn weir_by(program: &str, folder: &Path) -> Command {
+    let mut command = Command::new(program);
     for (name, _) in std::env::vars_os().filter(|(name, _)| name.to_string_lossy().starts_with("WEIR_")) {
         command.env_remove(name);
     }
@@ -63,6 +67,8 @@ pub fn gzip(bytes: impl AsRef<[u8]>) -> Vec<u8> {
 pub struct Server {
     folder: TempDir,
     flags: Vec<String>,
+    /// What the shell that becomes the server does first.
+    limits: Option<String>,
     child: Option<Child>,
     pub address: SocketAddr,
 }
@@ -78,21 +84,42 @@ impl Server {
         let folder = tempfile::tempdir().expect("a temporary directory");
         fs::write(folder.path().join("project.json"), project.to_string()).expect("a file in it");
         let flags = flags.iter().map(|flag| (*flag).to_owned()).collect();
-        let mut server = Server { folder, flags, child: None, address: SocketAddr::from(([127, 0, 0, 1], 0)) };
+        let address = SocketAddr::from(([127, 0, 0, 1], 0));
+        let mut server = Server { folder, flags, limits: None, child: None, address };
         server.restart();
         server
     }
 
     /// Starts again on the same data directory, at another address. Kills what still runs.
     pub fn restart(&mut self) {
+        self.launch();
+        self.await_ready();
+    }
+
+    /// From its next start on the server lives under limits, set by a shell (`ulimit -n 64`); `None` lifts them.
+    pub fn limit(&mut self, limits: Option<&str>) {
+        self.limits = limits.map(str::to_owned);
+    }
+
+    /// Starts again without waiting until it is ready.
+    pub fn launch(&mut self) {
         self.kill();
         let folder = self.folder.path();
         // What is printed is of this start; the log goes on.
         let printed = File::create(folder.join("stdout")).expect("a file");
         let logged = OpenOptions::new().create(true).append(true).open(folder.join("stderr")).expect("a file");
         let mut command = weir(folder);
+        if let Some(limits) = &self.limits {
+            let program = command.get_program().to_owned();
+            command = weir_by("sh", folder);
+            command.arg("-c").arg(format!("{limits}; exec \"$0\" \"$@\"")).arg(program);
+        }
         command.args(["serve", "--data", "data", "--listen", "127.0.0.1:0", "--project", "project.json"]);
         self.child = Some(command.args(&self.flags).stdout(printed).stderr(logged).spawn().expect("weir starts"));
+    }
+
+    /// Waits until a server that was launched is ready, and learns its address.
+    pub fn await_ready(&mut self) {
         let mut address = None;
         until("the server is ready", || {
             let printed = self.printed();
@@ -106,11 +133,11 @@ impl Server {
     /// Asks it to stop (SIGTERM) and waits until it has.
     pub fn stop(&mut self) -> ExitStatus {
         self.ask_to_stop();
-        self.wait()
+        self.await_end()
     }
 
-    /// Waits until it has stopped.
-    pub fn wait(&mut self) -> ExitStatus {
+    /// Waits until it has ended by itself.
+    pub fn await_end(&mut self) -> ExitStatus {
         let mut child = self.child.take().expect("it runs");
         let mut ended = None;
         until("the server has stopped", || {
@@ -146,7 +173,7 @@ impl Server {
     }
 
     pub fn data(&self) -> PathBuf {
-        self.folder.path().join("data")
+        self.folder().join("data")
     }
 
     /// Standard output since it was last started, up to its last line of greeting.

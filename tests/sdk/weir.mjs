@@ -56,14 +56,21 @@ export class Weir {
     });
     this.#child = child;
     child.stderr.setEncoding("utf8").on("data", (text) => (this.#log += text));
-    const ready = new Promise((resolve, reject) => {
-      createInterface({ input: child.stdout }).on("line", (line) => {
-        const found = /^listening on (http:\/\/\S+)$/.exec(line);
-        if (found) resolve(found[1]);
+    const lines = createInterface({ input: child.stdout });
+    const said = (pattern) =>
+      new Promise((resolve) => {
+        lines.on("line", (line) => {
+          const found = pattern.exec(line);
+          if (found) resolve(found[1]);
+        });
       });
+    const failed = new Promise((_, reject) => {
       child.once("error", reject);
       child.once("exit", (code, signal) => reject(new Error(`weir ended (${code ?? signal}) before it listened`)));
     });
+    /** The link that signs in to the pages; printed after the address, and good for one use. */
+    this.consoleLink = said(/^console: (http:\/\/\S+)/);
+    const ready = Promise.race([said(/^listening on (http:\/\/\S+)$/), failed]);
     try {
       this.address = await within(START_DEADLINE_MS, "weir to listen", ready);
     } catch (error) {
@@ -80,12 +87,15 @@ export class Weir {
     return code;
   }
 
-  /** Every stored event, newest first. Fails if a page repeats a row or breaks the order. */
+  /**
+   * Every event stored from Segment, newest first: the log also holds the changes that applying the project made.
+   * Fails if a page repeats a row or breaks the order.
+   */
   async events() {
     const rows = [];
     let before;
     do {
-      const query = new URLSearchParams({ limit: PAGE_ROWS, ...(before === undefined ? {} : { before }) });
+      const query = new URLSearchParams({ source: "segment", limit: PAGE_ROWS, ...(before === undefined ? {} : { before }) });
       const page = await this.#read(`/console/v1/events?${query}`);
       assert.ok(page.data.length <= PAGE_ROWS, "a page holds no more rows than asked for");
       for (const row of page.data) {
@@ -110,6 +120,11 @@ export class Weir {
   }
 }
 
+/** The events of a request's body, each with the time at which the request says it was sent. */
+export function eventsOf(body) {
+  return (body.batch ?? [body]).map((event) => ({ event, sentAt: body.sentAt }));
+}
+
 /** `promise`, or an error that names what was waited for. */
 export async function within(ms, what, promise) {
   let timer;
@@ -130,18 +145,19 @@ export async function until(ms, what, condition) {
 
 /**
  * Fails unless `rows` are exactly the events of `sent` that count for Weir, each stored once, field by field.
- * `sent`: the events of answered requests as they were on the wire; one that was sent again stands there again.
+ * `sent`: `{event, sentAt}` for each event of the answered requests, as it was on the wire and when its request says it
+ * was sent; one that was sent again stands there again.
  */
 export function assertStored(rows, sent, startedAt) {
-  const byId = new Map(sent.map((event) => [event.messageId, event]));
-  const wanted = [...byId.values()].filter(counts);
+  const byId = new Map(sent.map((one) => [one.event.messageId, one]));
+  const wanted = [...byId.values()].filter(({ event }) => counts(event));
   const stored = new Map(rows.map((row) => [row.messageId, row]));
   assert.equal(stored.size, rows.length, "a messageId is stored once");
-  assert.deepEqual([...stored.keys()].sort(), wanted.map((event) => event.messageId).sort(), "stored messageIds");
-  for (const event of wanted) {
+  assert.deepEqual([...stored.keys()].sort(), wanted.map(({ event }) => event.messageId).sort(), "stored messageIds");
+  for (const { event, sentAt } of wanted) {
     const row = stored.get(event.messageId);
     assert.ok(row.receivedAt >= startedAt && row.receivedAt <= Date.now(), `receivedAt of ${row.messageId}`);
-    assert.deepEqual(comparable(row, event), expected(event, row.receivedAt), `the row of ${JSON.stringify(event)}`);
+    assert.deepEqual(comparable(row, event), expected(event, sentAt, row.receivedAt), `the row of ${JSON.stringify(event)}`);
   }
 }
 
@@ -180,7 +196,7 @@ function comparable(row, event) {
 
 const USER_FIELDS = ["ip", "locale", "userAgent", "email", "custom"];
 
-function expected(event, receivedAt) {
+function expected(event, sentAt, receivedAt) {
   const { writeKey: _, ...raw } = event;
   const properties = event.properties ?? {};
   return {
@@ -188,7 +204,7 @@ function expected(event, receivedAt) {
     source: "segment",
     kind: event.type,
     messageId: event.messageId,
-    timestamp: String(timeOf(event, receivedAt)),
+    timestamp: String(timeOf(event, sentAt, receivedAt)),
     userID: event.userId ?? null,
     units: unitsOf(event),
     value: valueOf(properties),
@@ -199,10 +215,10 @@ function expected(event, receivedAt) {
   };
 }
 
-/** The given time. An event that carries its own `sentAt` and was long on its way is moved by that: a clock may be off. */
-function timeOf({ timestamp, sentAt }, receivedAt) {
+/** The given time; what was long on its way is moved by that, for the sender's clock may be off. */
+function timeOf({ timestamp }, sentAt, receivedAt) {
   const given = Date.parse(timestamp);
-  const late = sentAt === undefined ? 0 : receivedAt - Date.parse(sentAt);
+  const late = receivedAt - Date.parse(sentAt);
   return Math.abs(late) < TOLERATED_SKEW_MS ? given : Math.min(given + late, receivedAt);
 }
 

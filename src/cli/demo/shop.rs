@@ -314,6 +314,31 @@ mod tests {
     }
 
     #[test]
+    fn views_after_the_button_gain_nothing() {
+        let shop = simulate(&plan(250_000));
+        let mut views = vec![None::<f64>; shop.visitors.len()];
+        for happening in &shop.happenings {
+            let count = &mut views[happening.visitor as usize];
+            match happening.deed {
+                Deed::ShownButton => *count = count.or(Some(0.0)),
+                Deed::ViewedProduct(_) => *count = count.map(|n| n + 1.0),
+                _ => {}
+            }
+        }
+        let of = |button: Button| {
+            let of_button = views.iter().zip(&shop.visitors).filter(|(_, visitor)| visitor.button == button);
+            let counts: Vec<f64> = of_button.filter_map(|(count, _)| *count).collect();
+            let n = counts.len() as f64;
+            let mean = counts.iter().sum::<f64>() / n;
+            (mean, counts.iter().map(|count| (count - mean).powi(2)).sum::<f64>() / (n - 1.0) / n)
+        };
+        let ((old, old_variance), (new, new_variance)) = (of(Button::Old), of(Button::New));
+        let error = (old_variance + new_variance).sqrt();
+        assert!((new - old).abs() < 4.0 * error, "{old} and {new}, +- {error}");
+        assert!(error / old < 0.015, "{error}");
+    }
+
+    #[test]
     fn nobody_orders_before_the_button_was_shown() {
         let shop = simulate(&plan(2_000));
         let mut shown = vec![false; shop.visitors.len()];

@@ -1,6 +1,6 @@
 //! The endpoints that take events: key, body, ingest, writer, answer. Knows no field of an event.
 
-use super::{House, RETRY_AFTER};
+use super::{House, NO_ROOM_RETRY_AFTER, RETRY_AFTER};
 use crate::catalog::Key;
 use crate::event::{Kind, Source, Timestamp};
 use crate::http::query;
@@ -14,13 +14,10 @@ use hyper::body::Incoming;
 use hyper::http::request::Parts;
 use serde::Serialize;
 
-/// Seconds to come back after when the disk is full: room returns by somebody's hand.
-const NO_ROOM_RETRY_AFTER: u32 = 30;
-
 impl House {
     pub(super) async fn take(&self, route: Route<'_>, parts: &Parts, incoming: Incoming) -> Reply {
-        let presented = match self.key(parts).and_then(|key| key.map(may_write).transpose()) {
-            Ok(key) => key,
+        let presented = match self.may_write(parts) {
+            Ok(presented) => presented,
             Err(reply) => return reply,
         };
         let body = match self.bodies.read(&parts.headers, incoming).await {
@@ -33,14 +30,12 @@ impl House {
         let intake = match parse(route, &body, &arrival, &state.rules, batch) {
             Ok(intake) => intake,
             Err(error) => {
-                return self.refuse_body(error, presented.is_some(), route, &body, &arrival, &state.rules).await;
+                return self.refuse_body(error, presented, route, &body, &arrival, &state.rules).await;
             }
         };
         let takes_one = takes_one(route, &body);
         drop(body);
-        if presented.is_none()
-            && let Err(reply) = self.key_in_body(intake.write_key.as_deref())
-        {
+        if !presented && let Err(reply) = self.key_in_body(intake.write_key.as_deref()) {
             return reply;
         }
         let Intake { submission, rejected, unknown_id_types, .. } = intake;
@@ -159,7 +154,7 @@ impl House {
     }
 }
 
-fn may_write(key: Key) -> Result<Key, Reply> {
+pub(super) fn may_write(key: Key) -> Result<Key, Reply> {
     if key.may_write_events() {
         return Ok(key);
     }
@@ -214,5 +209,7 @@ fn turn_away(unavailable: Unavailable) -> Reply {
         Unavailable::Stopping => (StatusCode::SERVICE_UNAVAILABLE, "stopping", RETRY_AFTER),
         Unavailable::Poisoned => (StatusCode::SERVICE_UNAVAILABLE, "write_failed", RETRY_AFTER),
     };
-    Reply::error(status, code, &format!("{unavailable}; nothing was stored, send it again later")).retry_after(after)
+    // After a write that failed nobody knows what is on disk; what is sent again is recognised.
+    let stored = if unavailable == Unavailable::Poisoned { "it may not be stored" } else { "nothing was stored" };
+    Reply::error(status, code, &format!("{unavailable}; {stored}, send it again later")).retry_after(after)
 }

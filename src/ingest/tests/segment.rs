@@ -278,11 +278,6 @@ fn times_are_corrected_for_the_senders_clock() {
         let event = only(&segment_batch(&event, &rules));
         assert_eq!((event.time.0, event.received), (time, NOW), "{fields}");
     }
-    // History keeps its times whatever the file says about sending.
-    let body = r#"{"batch":[{"type":"track","event":"x","userId":"u","timestamp":"2026-01-01T00:00:00Z"}],"sentAt":"2026-01-02T00:00:00Z"}"#;
-    let history = Arrival { keep_times: true, ..arrival() };
-    let intake = super::super::segment(body.as_bytes(), Call::Many, &history, &rules, batch()).unwrap();
-    assert_eq!(only(&intake).time.to_string(), "2026-01-01T00:00:00.000Z");
 }
 
 #[test]

@@ -98,7 +98,7 @@ fn a_request_that_has_begun_is_finished_before_the_server_is_gone() {
     connection.send(&body.as_bytes()[10..]).unwrap();
     let answer = connection.answer("POST").unwrap();
     assert_eq!((answer.status, answer.body.as_str()), (200, SUCCESS));
-    assert_eq!(server.wait().code(), Some(0));
+    assert_eq!(server.await_end().code(), Some(0));
     server.restart();
     assert_eq!(rows(&server, "unit=late").len(), 1);
 }

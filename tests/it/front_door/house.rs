@@ -27,7 +27,7 @@ impl App for Echo {
         let (head, incoming) = request.into_parts();
         let place = Place::at(head.uri.path());
         let mut reply = match (place.resolve(&head.method), head.uri.path()) {
-            (Resolved::Preflight, _) => return cors::preflight(&head.headers).into(),
+            (Resolved::Preflight, _) => cors::preflight(&head.headers),
             (_, "/panic") => panic!("asked to"),
             (_, "/wait") => {
                 self.entered.lock().expect("no panic holds it").send(()).expect("the test listens");
@@ -101,11 +101,15 @@ pub struct Answer {
 }
 
 impl Answer {
+    /// Fails where the header was said twice.
     pub fn header(&self, name: &str) -> Option<&str> {
-        self.head.lines().find_map(|line| {
+        let mut values = self.head.lines().filter_map(|line| {
             let (key, value) = line.split_once(": ")?;
             key.eq_ignore_ascii_case(name).then_some(value)
-        })
+        });
+        let value = values.next();
+        assert_eq!(values.next(), None, "{name} comes once");
+        value
     }
 
     pub fn code(&self) -> String {

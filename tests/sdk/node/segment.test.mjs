@@ -3,7 +3,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { Analytics } from "@segment/analytics-node";
-import { SERVER_KEY, Weir, assertStored, until } from "../weir.mjs";
+import { SERVER_KEY, Weir, assertStored, eventsOf, until } from "../weir.mjs";
 
 const FLUSH_DEADLINE_MS = 60_000;
 const LONG_AGO = new Date(Date.now() - 3 * 86_400_000);
@@ -23,7 +23,7 @@ class Sender {
       if (headers["X-Retry-Count"]) this.retries += 1;
     });
     this.analytics.on("http_response", ({ status, body }) => {
-      if (status === 200) this.sent.push(...JSON.parse(body).batch);
+      if (status === 200) this.sent.push(...eventsOf(JSON.parse(body)));
     });
   }
 
@@ -38,7 +38,7 @@ class Sender {
   async close() {
     await this.analytics.closeAndFlush({ timeout: FLUSH_DEADLINE_MS });
     assert.deepEqual(this.failures, []);
-    const ids = new Set(this.sent.map((event) => event.messageId));
+    const ids = new Set(this.sent.map(({ event }) => event.messageId));
     assert.deepEqual(new Set(this.delivered), ids, "the SDK reports as delivered what was answered with 200");
   }
 }

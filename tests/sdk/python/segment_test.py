@@ -77,7 +77,8 @@ class SegmentTest(unittest.TestCase):
         if response.request.headers.get("Content-Encoding") == "gzip":
             body = gzip.decompress(body)
         if response.status_code == 200:
-            self.sent.extend(json.loads(body)["batch"])
+            body = json.loads(body)
+            self.sent.extend((event, body["sentAt"]) for event in body["batch"])
 
     def client(self, weir, **options):
         on_error = lambda error, batch: self.errors.append((str(error), len(batch)))

@@ -22,6 +22,7 @@ INCOMING = PROJECT["integrations"]["segment"]["incoming"]
 START_DEADLINE_S = 20
 STOP_DEADLINE_S = 20
 PAGE_ROWS = 100
+TOLERATED_SKEW_MS = 3000
 EPOCH = datetime(1970, 1, 1, tzinfo=timezone.utc)
 
 
@@ -80,10 +81,11 @@ class Weir:
             shutil.rmtree(self.data, ignore_errors=True)
 
     def events(self):
-        """Every stored event, newest first. Fails if a page repeats a row or breaks the order."""
+        """Every event stored from Segment, newest first: the log also holds the changes that applying the project made.
+        Fails if a page repeats a row or breaks the order."""
         rows, before = [], None
         while True:
-            page = self._read(f"/console/v1/events?limit={PAGE_ROWS}" + (f"&before={before}" if before else ""))
+            page = self._read(f"/console/v1/events?source=segment&limit={PAGE_ROWS}" + (f"&before={before}" if before else ""))
             assert len(page["data"]) <= PAGE_ROWS, "a page holds no more rows than asked for"
             for row in page["data"]:
                 assert not rows or row["sequence"] < rows[-1]["sequence"], "rows come newest first, each once"
@@ -104,15 +106,16 @@ class Weir:
 
 def assert_stored(case, rows, sent, started_at):
     """Fails unless `rows` are exactly the events of `sent` that count for Weir, each stored once, field by field.
-    `sent`: the events of answered requests as they were on the wire; one that was sent again stands there again."""
-    wanted = {event["messageId"]: event for event in sent if counts(event)}
+    `sent`: (event, sentAt) for each event of the answered requests, as it was on the wire and when its request says it
+    was sent; one that was sent again stands there again."""
+    wanted = {event["messageId"]: (event, sent_at) for event, sent_at in sent if counts(event)}
     stored = {row["messageId"]: row for row in rows}
     case.assertEqual(len(stored), len(rows), "a messageId is stored once")
     case.assertEqual(sorted(stored), sorted(wanted), "stored messageIds")
-    for message_id, event in wanted.items():
+    for message_id, (event, sent_at) in wanted.items():
         row = stored[message_id]
         case.assertTrue(started_at * 1000 - 1 <= row["receivedAt"] <= time.time() * 1000, f"receivedAt of {message_id}")
-        case.assertEqual(comparable(row, event), expected(event))
+        case.assertEqual(comparable(row, event), expected(event, sent_at, row["receivedAt"]))
 
 
 def counts(event):
@@ -135,7 +138,7 @@ def comparable(row, event):
     }
 
 
-def expected(event):
+def expected(event, sent_at, received_at):
     properties = event.get("properties") or {}
     context = event["context"]
     return {
@@ -143,7 +146,7 @@ def expected(event):
         "source": "segment",
         "kind": event["type"],
         "messageId": event["messageId"],
-        "timestamp": str((datetime.fromisoformat(event["timestamp"]) - EPOCH) // timedelta(milliseconds=1)),
+        "timestamp": str(time_of(event, sent_at, received_at)),
         "units": units_of(event),
         "environment": properties.get("statsigEnvironment", {}).get("tier", "production"),
         "raw": event,
@@ -152,6 +155,17 @@ def expected(event):
         "metadata": fields_of(event),
         "user": [context.get("ip"), context.get("locale"), context.get("userAgent"), email_of(event), custom_of(properties)],
     }
+
+
+def milliseconds(text):
+    return (datetime.fromisoformat(text) - EPOCH) // timedelta(milliseconds=1)
+
+
+def time_of(event, sent_at, received_at):
+    """The given time; what was long on its way is moved by that, for the sender's clock may be off."""
+    given = milliseconds(event["timestamp"])
+    late = received_at - milliseconds(sent_at)
+    return given if abs(late) < TOLERATED_SKEW_MS else min(given + late, received_at)
 
 
 def name_of(event):

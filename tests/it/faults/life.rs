@@ -1,0 +1,247 @@
+//! One process's life over a disk, without threads: random commits and the worker's jobs, each step told to the oracle.
+
+use super::disk::Disk;
+use super::oracle::Oracle;
+use super::random::Random;
+use super::sample::{HOUR, event};
+use weir::event::{Outcome, Source, Timestamp};
+use weir::store::{
+    Appender, Applied, Change, CommitError, DedupeLimits, DocumentChange, Job, OpenError, Options, Prepared,
+    QuickRepair, ReadError, RejectedSample, Store, Submission, Tally,
+};
+
+pub const NOW: Timestamp = Timestamp(HOUR);
+
+/// A life's end: the power went.
+#[derive(Debug)]
+pub struct PowerCut;
+
+/// Small blocks and generations, so that a short life seals, joins and merges often.
+pub fn options(random: &mut Random) -> Options {
+    Options {
+        tail_bytes: 4 << 10,
+        cache_bytes: *random.pick(&[16 << 10, 64 << 10, 1 << 20]),
+        block_bytes: *random.pick(&[1 << 10, 4 << 10, 16 << 10]),
+        compression: 1,
+        quiet_tails: 1 + random.below(4) as usize,
+        rejected_samples: 5,
+        dedupe: DedupeLimits {
+            window_ms: 1000 * HOUR,
+            keys: 1_000_000,
+            epoch_keys: *random.pick(&[1, 8, 40]),
+            fanout: 2 + random.below(2) as usize,
+        },
+        quick_repair: *random.pick(&[QuickRepair::Always, QuickRepair::Never]),
+    }
+}
+
+pub struct Life {
+    pub disk: Disk,
+    pub store: Store,
+    pub appender: Appender,
+}
+
+impl Life {
+    pub fn begin(disk: &Disk, options: Options) -> Result<Life, OpenError> {
+        let (store, appender) = Store::open_on(disk.clone(), options, [7; 32])?;
+        Ok(Life { disk: disk.clone(), store, appender })
+    }
+
+    /// Lives for so many steps, or until the power goes.
+    pub fn live(&mut self, steps: u64, oracle: &mut Oracle, random: &mut Random) -> Result<(), PowerCut> {
+        for _ in 0..steps {
+            match random.below(10) {
+                0..=5 => self.append(oracle, random)?,
+                6 => self.change(oracle, random)?,
+                7..=8 => self.work(oracle, random)?,
+                _ => self.settle()?,
+            }
+        }
+        Ok(())
+    }
+
+    fn commit(&mut self, changes: Vec<Change>) -> Result<Vec<Applied>, PowerCut> {
+        let result = self.appender.commit(changes, NOW);
+        self.survive(result)
+    }
+
+    /// Only a power cut may fail a commit.
+    fn survive<T>(&self, result: Result<T, CommitError>) -> Result<T, PowerCut> {
+        result.map_err(|error| {
+            assert!(self.disk.is_off(), "a commit failed on a sound disk: {error}");
+            PowerCut
+        })
+    }
+
+    pub fn settle(&mut self) -> Result<(), PowerCut> {
+        let result = self.appender.settle();
+        self.survive(result)
+    }
+
+    pub fn append(&mut self, oracle: &mut Oracle, random: &mut Random) -> Result<(), PowerCut> {
+        self.append_with(Vec::new(), oracle, random)
+    }
+
+    /// One commit of several submissions, some with events that are known already, and of other changes.
+    fn append_with(&mut self, others: Vec<Change>, oracle: &mut Oracle, random: &mut Random) -> Result<(), PowerCut> {
+        let mut perhaps = oracle.owed.clone();
+        let mut known = oracle.known.clone();
+        let mut changes = Vec::new();
+        let mut expected = Vec::new();
+        for _ in 0..1 + random.below(3) {
+            let mut submission = Submission::empty(self.store.new_batch());
+            let mut answer = (0, 0);
+            for _ in 0..random.below(9) {
+                let number = if random.percent(25) && !perhaps.log.is_empty() {
+                    *random.pick(&perhaps.log)
+                } else {
+                    random.below(1 << 40)
+                };
+                let sent = event(number);
+                submission.batch.push(&sent);
+                if known.insert(number) {
+                    perhaps.log.push(number);
+                    answer.0 += 1;
+                } else {
+                    perhaps.tally(sent.source, Outcome::Duplicate, "message_id", 1);
+                    answer.1 += 1;
+                }
+            }
+            if random.percent(30) {
+                refuse(&mut submission);
+                perhaps.tally(Source::Segment, Outcome::Rejected, "too_deep", 2);
+            }
+            changes.push(Change::Append(Box::new(submission)));
+            expected.push(answer);
+        }
+        changes.extend(others);
+        oracle.perhaps = Some(perhaps);
+        let answers = self.commit(changes)?;
+        let answered: Vec<_> = answers.iter().take(expected.len()).map(|a| (a.stored, a.duplicates)).collect();
+        assert_eq!(answered, expected, "stored and duplicate");
+        oracle.acknowledge();
+        assert_eq!(answers[0].next, oracle.owed.log.len() as u64);
+        Ok(())
+    }
+
+    fn change(&mut self, oracle: &mut Oracle, random: &mut Random) -> Result<(), PowerCut> {
+        let mut perhaps = oracle.owed.clone();
+        let id = format!("gate-{}", random.below(4));
+        let document = format!(r#"{{"version":{}}}"#, random.draw()).into_bytes();
+        let key = ("gate".to_owned(), id.clone());
+        let change = if random.percent(20) {
+            perhaps.items.remove(&key);
+            DocumentChange::RemoveItem { kind: "gate".into(), id, version: random.draw(), document }
+        } else {
+            perhaps.items.insert(key, document.clone());
+            DocumentChange::PutItem { kind: "gate".into(), id, version: random.draw(), document }
+        };
+        let note = random.below(1 << 40);
+        perhaps.log.push(note);
+        let mut submission = Submission::empty(self.store.new_batch());
+        submission.batch.push(&event(note));
+        oracle.perhaps = Some(perhaps);
+        self.commit(vec![Change::Documents(vec![change]), Change::Append(Box::new(submission))])?;
+        oracle.acknowledge();
+        Ok(())
+    }
+
+    /// A job as the worker does it: events go on arriving meanwhile, and now and then it comes to nothing half-way.
+    pub fn work(&mut self, oracle: &mut Oracle, random: &mut Random) -> Result<(), PowerCut> {
+        let Some(job) = self.appender.next_job(random.percent(70)) else { return Ok(()) };
+        assert_eq!(self.appender.next_job(true), None, "one job at a time");
+        self.run(job, true, oracle, random)
+    }
+
+    /// Does all work that is due, while nothing else happens.
+    pub fn finish(&mut self, oracle: &mut Oracle, random: &mut Random) -> Result<(), PowerCut> {
+        for _ in 0..1000 {
+            let Some(job) = self.appender.next_job(true) else { return Ok(()) };
+            self.run(job, false, oracle, random)?;
+        }
+        panic!("there is always more work");
+    }
+
+    fn run(&mut self, job: Job, busy: bool, oracle: &mut Oracle, random: &mut Random) -> Result<(), PowerCut> {
+        match self.deliver(job, busy, oracle, random) {
+            Ok(()) => Ok(()),
+            Err(Ended::Given) => {
+                self.appender.job_failed();
+                Ok(())
+            }
+            Err(Ended::PowerCut) => Err(PowerCut),
+            Err(Ended::Read(error)) => {
+                assert!(self.disk.is_off(), "a job failed on a sound disk: {error}");
+                Err(PowerCut)
+            }
+        }
+    }
+
+    fn deliver(&mut self, job: Job, busy: bool, oracle: &mut Oracle, random: &mut Random) -> Result<(), Ended> {
+        if busy && random.percent(30) {
+            self.append(oracle, random)?;
+        }
+        let snapshot = self.store.snapshot()?;
+        if busy && random.percent(30) {
+            self.append(oracle, random)?;
+        }
+        job.run(&snapshot, |prepared: Prepared| {
+            if busy && random.percent(10) {
+                return Err(Ended::Given);
+            }
+            if busy && random.percent(50) {
+                self.append_with(vec![prepared.into()], oracle, random)?;
+            } else {
+                oracle.perhaps = Some(oracle.owed.clone());
+                self.commit(vec![prepared.into()])?;
+                oracle.acknowledge();
+            }
+            Ok(())
+        })
+    }
+
+    /// Sends everything that is owed again: all of it must be recognised.
+    pub fn repeat_all(&mut self, oracle: &mut Oracle) -> Result<(), PowerCut> {
+        let mut perhaps = oracle.owed.clone();
+        let mut batch = self.store.new_batch();
+        for &number in &oracle.owed.log {
+            let sent = event(number);
+            batch.push(&sent);
+            perhaps.tally(sent.source, Outcome::Duplicate, "message_id", 1);
+        }
+        oracle.perhaps = Some(perhaps);
+        let answers = self.commit(vec![Change::Append(Box::new(Submission::empty(batch)))])?;
+        assert_eq!((answers[0].stored, answers[0].duplicates), (0, oracle.owed.log.len() as u64));
+        oracle.acknowledge();
+        Ok(())
+    }
+}
+
+fn refuse(submission: &mut Submission) {
+    let tally =
+        Tally { source: Source::Segment, outcome: Outcome::Rejected, reason: "too_deep", name: "segment::Deep".into() };
+    submission.tallies.push((tally, 2));
+    for number in 0..2 {
+        let body = format!(r#"{{"number":{number}}}"#);
+        submission.samples.push(RejectedSample::new(NOW, Source::Segment, "too_deep", "why", &body));
+    }
+}
+
+enum Ended {
+    /// The worker gave up, as when there was no room.
+    Given,
+    PowerCut,
+    Read(ReadError),
+}
+
+impl From<ReadError> for Ended {
+    fn from(error: ReadError) -> Ended {
+        Ended::Read(error)
+    }
+}
+
+impl From<PowerCut> for Ended {
+    fn from(_: PowerCut) -> Ended {
+        Ended::PowerCut
+    }
+}
