@@ -84,7 +84,7 @@ impl Drop for Opened {
 /// Opens the store of a data directory, which is made if it is not there.
 pub fn open(config: &Config) -> Result<Opened, ServerError> {
     let path = config.data.join(STORE_FILE);
-    make_private(&config.data, &path)?;
+    make_private(&config.data)?;
     let random = system_random();
     let mut seed = [0; 32];
     random(&mut seed);
@@ -180,17 +180,14 @@ fn apply(admin: &Admin, path: &Path) -> Result<(), ServerError> {
     Ok(())
 }
 
-/// The store holds what only its owner should read, also in a directory that others may enter.
-fn make_private(folder: &Path, store: &Path) -> Result<(), ServerError> {
-    use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
-    let failed = |source| ServerError::Data { path: folder.to_owned(), source };
-    if !folder.is_dir() {
-        std::fs::DirBuilder::new().recursive(true).mode(0o700).create(folder).map_err(failed)?;
+/// A directory made for the store is its owner's only.
+fn make_private(folder: &Path) -> Result<(), ServerError> {
+    use std::os::unix::fs::DirBuilderExt;
+    if folder.is_dir() {
+        return Ok(());
     }
-    match std::fs::OpenOptions::new().write(true).create_new(true).mode(0o600).open(store) {
-        Err(error) if error.kind() != std::io::ErrorKind::AlreadyExists => Err(failed(error)),
-        _ => Ok(()),
-    }
+    let made = std::fs::DirBuilder::new().recursive(true).mode(0o700).create(folder);
+    made.map_err(|source| ServerError::Data { path: folder.to_owned(), source })
 }
 
 fn free_bytes(folder: &Path) -> Option<u64> {

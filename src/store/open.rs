@@ -93,15 +93,26 @@ fn builder(options: &Options) -> Builder {
     builder
 }
 
+/// Makes the file, if it is not there, so that only its owner can read it, also in a directory that others may enter.
+fn private(path: &Path) -> std::io::Result<()> {
+    use std::os::unix::fs::OpenOptionsExt;
+    match fs::OpenOptions::new().write(true).create_new(true).mode(0o600).open(path) {
+        Err(error) if error.kind() != ErrorKind::AlreadyExists => Err(error),
+        _ => Ok(()),
+    }
+}
+
 /// Makes a new store beside its place and gives it its name when it is whole: a power cut leaves no file, or one that opens.
 fn make(path: &Path, options: &Options, seed: [u8; 32]) -> Result<(), OpenError> {
     let mut beside = path.as_os_str().to_owned();
     beside.push(".new");
+    private(Path::new(&beside))?;
     let db = match builder(options).create(&beside) {
         Err(redb::DatabaseError::DatabaseAlreadyOpen) => return Err(OpenError::InUse),
         // An earlier attempt was cut short; nothing was ever stored in it.
         Err(_) if Path::new(&beside).exists() => {
             fs::remove_file(&beside)?;
+            private(Path::new(&beside))?;
             builder(options).create(&beside)?
         }
         made => made?,
