@@ -16,6 +16,8 @@ const READY: &str = "listening on ";
 const READY_DEADLINE: Duration = Duration::from_secs(30);
 /// How long it may take to end after it was asked to.
 const STOP_DEADLINE: Duration = Duration::from_secs(10);
+/// How long a server whose output has ended may take to be gone: a process closes its output a moment before.
+const GONE_DEADLINE: Duration = Duration::from_secs(1);
 /// How often it is looked at meanwhile.
 const LOOK_EVERY: Duration = Duration::from_millis(20);
 
@@ -49,7 +51,7 @@ impl Server {
         match ready(&lines, &mut said) {
             Some(address) => Ok(Server { child, address: address.parse()?, said, lines }),
             None => {
-                let ended = child.try_wait()?;
+                let ended = ends_within(&mut child, GONE_DEADLINE)?;
                 // It is of no use any more, whether it has ended or hangs.
                 let _ = child.kill();
                 child.wait()?;
@@ -84,12 +86,8 @@ impl Server {
         // The standard library can only kill; the shell's kill asks.
         let id = self.child.id().to_string();
         let asked = Command::new("sh").args(["-c", "kill -TERM \"$0\"", &id]).stderr(Stdio::null()).status();
-        let deadline = Instant::now() + STOP_DEADLINE;
-        while asked.as_ref().is_ok_and(ExitStatus::success) && Instant::now() < deadline {
-            if self.child.try_wait()?.is_some() {
-                return Ok(());
-            }
-            std::thread::sleep(LOOK_EVERY);
+        if asked.is_ok_and(|status| status.success()) && ends_within(&mut self.child, STOP_DEADLINE)?.is_some() {
+            return Ok(());
         }
         self.child.kill()?;
         self.child.wait().map(|_| ())
@@ -100,6 +98,18 @@ impl Drop for Server {
     fn drop(&mut self) {
         // Nobody is left to be told.
         let _ = self.end();
+    }
+}
+
+/// How it ended, if it does within this time.
+fn ends_within(child: &mut Child, time: Duration) -> std::io::Result<Option<ExitStatus>> {
+    let deadline = Instant::now() + time;
+    loop {
+        let ended = child.try_wait()?;
+        if ended.is_some() || Instant::now() >= deadline {
+            return Ok(ended);
+        }
+        std::thread::sleep(LOOK_EVERY);
     }
 }
 
