@@ -4,7 +4,7 @@
 mod kinds;
 mod settings;
 
-pub use kinds::{Listen, LogLevel, Size, Wait};
+pub use kinds::{Listen, LogLevel, Size, StoreKind, Wait};
 pub use settings::Settings;
 
 use std::net::SocketAddr;
@@ -64,6 +64,9 @@ pub struct Config {
     pub http_threads: NonZeroUsize,
     pub limits: Limits,
     pub deduplication: Deduplication,
+    /// Whether each commit makes the next opening fast.
+    pub quick_repair: bool,
+    pub store: StoreKind,
     pub log_level: LogLevel,
 }
 
@@ -136,6 +139,8 @@ impl Config {
                 hours: counted("--deduplication-hours", hours, DEDUPLICATION_HOURS)? as u32,
                 memory_bytes: sized("--deduplication-memory", memory, DEDUPLICATION_MEMORY)?,
             },
+            quick_repair: settings.quick_repair.unwrap_or(false),
+            store: settings.store.unwrap_or_default(),
             log_level: settings.log_level.unwrap_or_default(),
         })
     }

@@ -6,11 +6,11 @@ mod token_file;
 
 use crate::admin::{Admin, AdminError, ApplyOptions, LoadError, system_random};
 use crate::clock::{Clock, SystemClock};
-use crate::config::Config;
+use crate::config::{Config, StoreKind};
 use crate::http::{self, BindError, Bodies, BodyLimits, Deadlines, Listen};
 use crate::ingest;
 use crate::meters::Meters;
-use crate::store::{DedupeLimits, OpenError, Options, Store};
+use crate::store::{DedupeLimits, OpenError, Options, QuickRepair, Store};
 use crate::writer::{self, Writing};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -19,6 +19,8 @@ use tokio::signal::unix::{SignalKind, signal};
 
 /// The store's file in the data directory.
 pub const STORE_FILE: &str = "weir.redb";
+/// What a benchmark puts in its place.
+const PLAIN_LOG_FILE: &str = "plain.log";
 /// How long requests that are under way may take to finish when the server stops.
 const STOP_WITHIN: Duration = Duration::from_secs(5);
 /// Each remembered message costs about two bytes behind a filter.
@@ -91,8 +93,13 @@ pub fn open(config: &Config) -> Result<Opened, ServerError> {
     let keys = config.deduplication.memory_bytes as u64 / BYTES_A_KEY;
     let window_ms = i64::from(config.deduplication.hours) * 3_600_000;
     let dedupe = DedupeLimits { window_ms, keys, ..DedupeLimits::default() };
-    let (store, appender) = Store::open(&path, Options { dedupe, ..Options::default() }, seed)
+    let quick_repair = if config.quick_repair { QuickRepair::Always } else { QuickRepair::Never };
+    let (store, mut appender) = Store::open(&path, Options { dedupe, quick_repair, ..Options::default() }, seed)
         .map_err(|source| ServerError::Open { path, source })?;
+    if config.store == StoreKind::Log {
+        let log = std::fs::File::create(config.data.join(PLAIN_LOG_FILE));
+        appender.measure_against(log.map_err(|source| ServerError::Data { path: config.data.clone(), source })?);
+    }
     let clock: Arc<dyn Clock> = Arc::new(SystemClock);
     let meters = Arc::new(Meters::default());
     let limits = writer::Limits {

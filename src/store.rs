@@ -56,12 +56,6 @@ pub enum QuickRepair {
     Never,
 }
 
-impl QuickRepair {
-    fn applies(self, _appended: usize) -> bool {
-        self == QuickRepair::Always
-    }
-}
-
 /// How a store is run. Bounds and trades, each explained in ARCHITECTURE.md.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Options {

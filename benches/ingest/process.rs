@@ -16,12 +16,13 @@ const START_PATIENCE: Duration = Duration::from_secs(60);
 /// What is not sealed by then is reported as unsealed.
 const SEAL_PATIENCE: Duration = Duration::from_secs(60);
 const POLL: Duration = Duration::from_millis(250);
-/// So many polls in a row without work make a server quiet.
-const QUIET_POLLS: u32 = 4;
+/// So many polls in a row without work make a server quiet: longer than it waits before it settles small tails.
+const QUIET_POLLS: u32 = 16;
 
-/// The gauges that say whether anything is left to seal.
-const TAIL_GAUGE: &str = "weir_unsealed_tail_bytes";
-const SEALING_GAUGE: &str = "weir_sealing";
+/// The gauge that says how much text is left to seal.
+const TAIL_GAUGE: &str = "weir_tail_bytes";
+/// Less than this may stay unsealed: it fills no quarter of a block.
+const LITTLE: f64 = 4e6;
 
 pub struct Server {
     child: Child,
@@ -99,9 +100,9 @@ impl Server {
             std::thread::sleep(POLL);
             let unsealed = match self.metrics() {
                 Ok(text) => {
-                    let (tail, sealing) = (gauge(&text, TAIL_GAUGE), gauge(&text, SEALING_GAUGE));
+                    let tail = gauge(&text, TAIL_GAUGE);
                     gauges = tail.is_some();
-                    tail.unwrap_or(0.0) > 0.0 || sealing.unwrap_or(0.0) > 0.0
+                    tail.unwrap_or(0.0) > LITTLE
                 }
                 Err(_) => false,
             };

@@ -115,6 +115,15 @@ pub enum LogLevel {
     Trace,
 }
 
+/// Where events go. All but the first is for benchmarks.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, clap::ValueEnum, serde::Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum StoreKind {
+    #[default]
+    Redb,
+    Log,
+}
+
 /// Reads a text by `FromStr`, and a bare number too, as one writes it in JSON.
 struct Written<T>(std::marker::PhantomData<T>);
 

@@ -2,7 +2,7 @@
 //! only what somebody set; defaults and ranges belong to `Config`.
 
 use super::ConfigError;
-use super::kinds::{Listen, LogLevel, Size, Wait};
+use super::kinds::{Listen, LogLevel, Size, StoreKind, Wait};
 use std::path::{Path, PathBuf};
 
 /// What a file, or the environment and flags together, set. The help text of `weir serve` is made from this.
@@ -54,6 +54,13 @@ pub struct Settings {
     /// Memory for remembered messageIds; the window shrinks when it is used up [default: 64MiB]
     #[arg(long, env = "WEIR_DEDUPLICATION_MEMORY", value_name = "SIZE")]
     pub deduplication_memory: Option<Size>,
+    /// Make each commit a little dearer, so that opening after a crash under load takes milliseconds however large the file
+    /// is [default: false]
+    #[arg(long, env = "WEIR_QUICK_REPAIR", value_name = "BOOL", num_args = 0..=1, default_missing_value = "true")]
+    pub quick_repair: Option<bool>,
+    /// For benchmarks only: `log` writes events to a plain file that nothing reads back
+    #[arg(long, env = "WEIR_STORE", value_name = "KIND", hide = true)]
+    pub store: Option<StoreKind>,
     /// How much is logged on standard error [default: info]
     #[arg(long, env = "WEIR_LOG_LEVEL", value_name = "LEVEL")]
     pub log_level: Option<LogLevel>,
@@ -96,6 +103,8 @@ impl Settings {
             enqueue_wait: self.enqueue_wait.or(beneath.enqueue_wait),
             deduplication_hours: self.deduplication_hours.or(beneath.deduplication_hours),
             deduplication_memory: self.deduplication_memory.or(beneath.deduplication_memory),
+            quick_repair: self.quick_repair.or(beneath.quick_repair),
+            store: self.store.or(beneath.store),
             log_level: self.log_level.or(beneath.log_level),
         }
     }

@@ -9,10 +9,12 @@ use super::run::{Filter, RunMeta};
 use super::seal::{Job, MergedRun, Sealed, Work, text_limit, worth_joining};
 use super::tables::*;
 use super::terms::Terms;
-use super::{Options, Shared};
+use super::{Options, QuickRepair, Shared};
 use crate::event::{Outcome, Sequence, Source, TermId, Timestamp};
 use redb::{ReadTransaction, ReadableDatabase, ReadableTable, WriteTransaction};
 use std::collections::{BTreeMap, VecDeque};
+use std::fs::File;
+use std::io::Write as _;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
@@ -74,6 +76,8 @@ pub enum CommitError {
     Disk(#[source] Box<redb::Error>),
     #[error("events could not be compressed: {0}")]
     Compress(#[source] std::io::Error),
+    #[error("the plain log could not be written: {0}")]
+    PlainLog(#[source] std::io::Error),
     #[error(transparent)]
     Damage(#[from] Damage),
 }
@@ -103,6 +107,7 @@ pub struct Appender {
     builder: TailBuilder,
     buffer: Vec<u8>,
     packer: Packer,
+    plain_log: Option<File>,
     /// The end of the sealed log.
     sealed: u64,
     /// First sequence and text bytes of the last sealed block, if it is far from full.
@@ -143,6 +148,7 @@ impl Appender {
             builder: TailBuilder::default(),
             buffer: Vec::new(),
             packer,
+            plain_log: None,
             sealed: found.sealed,
             last_block: found.last_block,
             next_run: found.next_run,
@@ -193,9 +199,7 @@ impl Appender {
     /// After an error the appender must not be used again.
     pub fn commit(&mut self, changes: Vec<Change>, now: Timestamp) -> Result<Vec<Applied>, CommitError> {
         let mut transaction = self.shared.db.begin_write()?;
-        let appended: usize =
-            changes.iter().map(|change| if let Change::Append(s) = change { s.batch.bytes() } else { 0 }).sum();
-        transaction.set_quick_repair(self.options.quick_repair.applies(appended));
+        transaction.set_quick_repair(self.options.quick_repair == QuickRepair::Always);
         for run in self.abandoned.drain(..) {
             delete_run(&transaction, run)?;
         }
@@ -212,6 +216,7 @@ impl Appender {
             }
         }
         self.put_tail(&transaction)?;
+        let in_redb = write.terms.is_some() || !write.tallies.is_empty() || !rest.is_empty();
         put_tallies(&transaction, &write.tallies, now)?;
         for change in rest {
             self.apply(change, &transaction, &mut write, now)?;
@@ -221,7 +226,10 @@ impl Appender {
         if let Some(terms) = write.terms {
             self.shared.terms.store(Arc::new(terms));
         }
-        transaction.commit()?;
+        match &self.plain_log {
+            Some(log) if !in_redb => log.sync_data().map_err(CommitError::PlainLog)?,
+            _ => transaction.commit()?,
+        }
         self.dedupe.rotate(self.next);
         self.shared.next.store(self.next, Ordering::Release);
         for answer in &mut answers {
@@ -236,12 +244,15 @@ impl Appender {
         if rows == 0 {
             return Ok(());
         }
-        let pack_from = self.options.frame_bytes() / 4;
+        let pack_from = if self.plain_log.is_some() { usize::MAX } else { self.options.frame_bytes() / 4 };
         self.builder.finish(&mut self.packer, pack_from, &mut self.buffer).map_err(CommitError::Compress)?;
-        transaction.open_table(TAILS)?.insert(self.next, self.buffer.as_slice())?;
-        self.tails.push_back((self.next, rows, text));
-        self.unsealed += text;
         self.next += rows;
+        if let Some(log) = &mut self.plain_log {
+            return log.write_all(&self.buffer).map_err(CommitError::PlainLog);
+        }
+        transaction.open_table(TAILS)?.insert(self.next - rows, self.buffer.as_slice())?;
+        self.tails.push_back((self.next - rows, rows, text));
+        self.unsealed += text;
         Ok(())
     }
 
@@ -490,7 +501,8 @@ impl Appender {
         let block_bytes = self.options.block_bytes;
         let text = self.unsealed_bytes() + self.last_block.map_or(0, |(_, bytes)| bytes);
         let full = text as f64 * self.ratio >= block_bytes as f64 || text >= text_limit(block_bytes) as u64;
-        let settle = quiet && self.tails.len() >= self.options.quiet_tails;
+        let worthwhile = text as f64 * self.ratio >= block_bytes as f64 / 4.0;
+        let settle = quiet && (self.tails.len() >= self.options.quiet_tails || worthwhile);
         if !full && !settle {
             return None;
         }
@@ -501,6 +513,12 @@ impl Appender {
             options: self.options,
             ratio: self.ratio,
         }))
+    }
+
+    /// From now on events go to a plain file, synced at each commit, and nowhere else: nothing reads it back. Only for
+    /// measuring what the store costs beside the least that durability can cost.
+    pub fn measure_against(&mut self, plain_log: File) {
+        self.plain_log = Some(plain_log);
     }
 
     /// Whether a worker prepares something.
