@@ -51,11 +51,11 @@ pub enum Change {
     Append(Box<Submission>),
     Documents(Vec<DocumentChange>),
     Seal(Box<Sealed>),
-    /// A piece of a run that is being merged; counts only once `Merge` names the run.
-    RunPart {
+    /// Pieces of a run that is being merged; they count only once `Merge` names the run.
+    RunParts {
         run: u64,
-        part: u32,
-        keys: Vec<u8>,
+        from: u32,
+        parts: Vec<Vec<u8>>,
     },
     Merge(Box<MergedRun>),
 }
@@ -377,8 +377,11 @@ impl Appender {
                     delete_run(transaction, run)?;
                 }
             }
-            Change::RunPart { run, part, keys } => {
-                transaction.open_table(RUN_KEYS)?.insert((run, part), keys.as_slice())?;
+            Change::RunParts { run, from, parts } => {
+                let mut table = transaction.open_table(RUN_KEYS)?;
+                for (part, keys) in (from..).zip(&parts) {
+                    table.insert((run, part), keys.as_slice())?;
+                }
             }
             Change::Merge(merged) => {
                 self.job_running = false;

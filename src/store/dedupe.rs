@@ -50,11 +50,18 @@ impl Default for DedupeLimits {
 }
 
 /// A generation of young fingerprints. It may go once the runs that cover it are merged behind a filter.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 struct Epoch {
     keys: Exact,
     /// The log's end when the generation closed; `None` while it is open.
     end: Option<u64>,
+}
+
+impl Epoch {
+    /// With room for all of its keys at once: growing a large set would hold up a commit for milliseconds.
+    fn open(limits: &DedupeLimits) -> Epoch {
+        Epoch { keys: Exact::with_capacity_and_hasher(limits.epoch_keys, BuildHasherDefault::default()), end: None }
+    }
 }
 
 #[derive(Debug)]
@@ -77,7 +84,7 @@ pub(super) struct Dedupe {
 
 impl Dedupe {
     pub fn new(limits: DedupeLimits) -> Dedupe {
-        Dedupe { limits, epochs: VecDeque::from([Epoch::default()]), runs: Vec::new(), forgotten: None }
+        Dedupe { limits, epochs: VecDeque::from([Epoch::open(&limits)]), runs: Vec::new(), forgotten: None }
     }
 
     /// Whether a message is new; it is remembered from now on. `part` reads one part of a run's keys.
@@ -113,7 +120,7 @@ impl Dedupe {
         let open = self.epochs.back_mut().expect("there is always an open epoch");
         if open.keys.len() >= self.limits.epoch_keys {
             open.end = Some(next);
-            self.epochs.push_back(Epoch::default());
+            self.epochs.push_back(Epoch::open(&self.limits));
         }
     }
 

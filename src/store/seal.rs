@@ -64,7 +64,12 @@ pub struct MergedRun {
 /// A result of a job, in the order in which the writer must take them.
 pub enum Prepared {
     Seal(Box<Sealed>),
-    RunPart { run: u64, part: u32, keys: Vec<u8> },
+    /// Consecutive parts of a run, from one on.
+    RunParts {
+        run: u64,
+        from: u32,
+        parts: Vec<Vec<u8>>,
+    },
     Merge(Box<MergedRun>),
 }
 
@@ -72,7 +77,7 @@ impl From<Prepared> for Change {
     fn from(prepared: Prepared) -> Change {
         match prepared {
             Prepared::Seal(sealed) => Change::Seal(sealed),
-            Prepared::RunPart { run, part, keys } => Change::RunPart { run, part, keys },
+            Prepared::RunParts { run, from, parts } => Change::RunParts { run, from, parts },
             Prepared::Merge(merged) => Change::Merge(merged),
         }
     }
@@ -80,6 +85,8 @@ impl From<Prepared> for Change {
 
 /// What text that is still to be compressed is taken for, beyond what was last seen: too little wastes half a page.
 const GUESS: f64 = 1.15;
+/// Parts of a run that go into one commit: about a mebibyte.
+const PARTS_AT_ONCE: usize = 16;
 /// Room for redb's own bytes in the page that holds the value.
 const PAGE_OVERHEAD: usize = 256;
 
@@ -267,19 +274,19 @@ fn merge<E: From<ReadError>>(
         .enumerate()
         .filter_map(|(at, source)| source.peek().map(|key| std::cmp::Reverse((key, at))))
         .collect();
-    let mut flush = |part: &mut Vec<u128>, fence: &mut Vec<u128>| -> Result<(), E> {
-        let number = fence.len() as u32;
-        fence.push(part[0]);
-        let keys = encode_part(part);
-        part.clear();
-        deliver(Prepared::RunPart { run: output, part: number, keys })
-    };
+    let mut parts = Vec::new();
     while let Some(std::cmp::Reverse((key, at))) = heap.pop() {
         filter.insert(key);
         part.push(key);
         keys += 1;
         if part.len() == PART_KEYS {
-            flush(&mut part, &mut fence)?;
+            fence.push(part[0]);
+            parts.push(encode_part(&part));
+            part.clear();
+        }
+        if parts.len() == PARTS_AT_ONCE {
+            let from = (fence.len() - parts.len()) as u32;
+            deliver(Prepared::RunParts { run: output, from, parts: std::mem::take(&mut parts) })?;
         }
         sources[at].advance(snapshot)?;
         if let Some(next) = sources[at].peek() {
@@ -287,7 +294,12 @@ fn merge<E: From<ReadError>>(
         }
     }
     if !part.is_empty() {
-        flush(&mut part, &mut fence)?;
+        fence.push(part[0]);
+        parts.push(encode_part(&part));
+    }
+    if !parts.is_empty() {
+        let from = (fence.len() - parts.len()) as u32;
+        deliver(Prepared::RunParts { run: output, from, parts })?;
     }
     let metas = || inputs.iter().map(|(_, meta)| meta);
     let meta = (keys > 0).then(|| RunMeta {

@@ -20,6 +20,7 @@ impl From<ReadError> for Ended {
 
 pub(super) fn start(store: Store, jobs: flume::Receiver<Job>, queue: Queue) -> std::io::Result<JoinHandle<()>> {
     std::thread::Builder::new().name("weir-sealer".into()).spawn(move || {
+        step_back();
         for job in jobs {
             if let Err(Ended::Read(error)) = run(&store, job, &queue) {
                 tracing::error!(%error, "events could not be sealed; they stay as they are and it is tried again later");
@@ -28,6 +29,16 @@ pub(super) fn start(store: Store, jobs: flume::Receiver<Job>, queue: Queue) -> s
             }
         }
     })
+}
+
+/// How far the worker steps back for the threads that somebody waits for.
+const NICENESS: i32 = 10;
+
+/// Sealing can wait; answers cannot. Where the system does not allow it, it only costs latency.
+fn step_back() {
+    if let Err(error) = rustix::process::setpriority_process(Some(rustix::thread::gettid()), NICENESS) {
+        tracing::debug!(%error, "the sealing thread runs at the common priority");
+    }
 }
 
 fn run(store: &Store, job: Job, queue: &Queue) -> Result<(), Ended> {
