@@ -97,6 +97,10 @@ pub fn open(config: &Config) -> Result<Opened, ServerError> {
     let (store, mut appender) = Store::open(&path, Options { dedupe, quick_repair, ..Options::default() }, seed)
         .map_err(|source| ServerError::Open { path, source })?;
     if config.store == StoreKind::Log {
+        if store.next_sequence().0 > 0 {
+            let source = std::io::Error::other("the plain log is for measuring and takes an empty store only");
+            return Err(ServerError::Data { path: config.data.clone(), source });
+        }
         let log = std::fs::File::create(config.data.join(PLAIN_LOG_FILE));
         appender.measure_against(log.map_err(|source| ServerError::Data { path: config.data.clone(), source })?);
     }

@@ -101,7 +101,8 @@ struct Shared {
     keys: Keys,
     terms: ArcSwap<Terms>,
     next: AtomicU64,
-    /// How long a message is remembered, in ms.
+    /// How long a message is remembered, in ms: as configured, and as it is now.
+    configured_window_ms: i64,
     window_ms: AtomicI64,
 }
 
@@ -131,8 +132,9 @@ impl Store {
         Batch::new(self.shared.keys, self.terms())
     }
 
-    /// From now on a message is remembered for so long, unless the bound on keys is reached first.
-    pub fn remember_for(&self, window_ms: i64) {
+    /// From now on a message is remembered for so long, or as long as was configured, unless the bound on keys is reached first.
+    pub fn remember_for(&self, window_ms: Option<i64>) {
+        let window_ms = window_ms.unwrap_or(self.shared.configured_window_ms);
         self.shared.window_ms.store(window_ms, Ordering::Relaxed);
     }
 

@@ -225,6 +225,8 @@ pub fn start(
     Ok((handle, Writing { thread, worker, queue, failed }))
 }
 
+/// A change of the catalog or an empty commit may dip into the reserve, but leaves this part of it: it must not meet a full disk.
+const LAST_RESERVE: u64 = 8;
 /// How long submissions wait for sealing to catch up by one piece.
 const CATCH_UP: Duration = Duration::from_secs(5);
 /// How long a failed job is left alone before it is tried again.
@@ -250,17 +252,20 @@ impl Writer {
         self.give_work(true);
         loop {
             let Some(first) = self.next(commands, quiet.wait()) else {
-                if quiet.settle() {
+                if quiet.is_dirty() && self.has_last_reserve() {
                     self.appender.settle()?;
+                    quiet.settled();
                 }
                 self.give_work(true);
                 continue;
             };
             let (gathered, stop) = self.gather(first, commands);
-            quiet.touched();
-            self.commit(gathered)?;
+            if self.commit(gathered)? {
+                quiet.touched();
+            }
             if stop {
-                return self.appender.settle();
+                // On a full disk the next opening takes longer instead.
+                return if self.has_last_reserve() { self.appender.settle() } else { Ok(()) };
             }
             self.give_work(false);
         }
@@ -303,7 +308,8 @@ impl Writer {
         (gathered, stop)
     }
 
-    fn commit(&mut self, commands: Vec<Command>) -> Result<(), CommitError> {
+    /// Whether there was anything to commit.
+    fn commit(&mut self, commands: Vec<Command>) -> Result<bool, CommitError> {
         let bytes: usize = commands
             .iter()
             .map(|command| if let Command::Append { submission, .. } = command { submission.bytes() } else { 0 })
@@ -328,6 +334,9 @@ impl Writer {
                 Command::Append { reply, .. } => {
                     let _ = reply.send(Err(Unavailable::NoRoom));
                 }
+                Command::Documents { reply, .. } if !self.has_last_reserve() => {
+                    let _ = reply.send(Err(Unavailable::NoRoom));
+                }
                 Command::Documents { documents, note, reply } => {
                     changes.push(Change::Documents(documents));
                     waiting.push(Waiting::Silent);
@@ -349,7 +358,7 @@ impl Writer {
             }
         }
         if changes.is_empty() {
-            return Ok(());
+            return Ok(false);
         }
         let started = Instant::now();
         let answers = match self.appender.commit(changes, self.clock.now()) {
@@ -371,7 +380,7 @@ impl Writer {
         for (waiting, applied) in waiting.into_iter().zip(answers) {
             self.answer(waiting, applied);
         }
-        Ok(())
+        Ok(true)
     }
 
     fn answer(&self, waiting: Waiting, applied: Applied) {
@@ -400,7 +409,15 @@ impl Writer {
 
     fn has_room(&self, bytes: u64) -> bool {
         // A commit writes its tail and a few pages; redb may grow the file by as much again.
-        (self.free_bytes)().is_none_or(|free| free >= self.limits.reserve_bytes + 2 * bytes)
+        self.has_free(self.limits.reserve_bytes + 2 * bytes)
+    }
+
+    fn has_last_reserve(&self) -> bool {
+        self.has_free(self.limits.reserve_bytes / LAST_RESERVE)
+    }
+
+    fn has_free(&self, bytes: u64) -> bool {
+        (self.free_bytes)().is_none_or(|free| free >= bytes)
     }
 
     fn job_failed(&mut self) {

@@ -2,7 +2,7 @@
 //! change makes another.
 
 use super::LoadError;
-use crate::catalog::{Catalog, Incoming, Item, ItemKind, Key, KeyRing};
+use crate::catalog::{Catalog, Incoming, Item, Key, KeyRing};
 use crate::ingest::{IdTypes, Limits, Rules, SourceRules};
 use crate::store::{Store, Terms};
 
@@ -32,9 +32,7 @@ impl State {
             let all: Vec<String> = mistakes.iter().map(ToString::to_string).collect();
             LoadError::Catalog(all.join("; "))
         })?;
-        if catalog.item(ItemKind::Settings, "settings").is_some() {
-            store.remember_for(i64::from(catalog.settings().deduplication_hours) * 3_600_000);
-        }
+        store.remember_for(catalog.settings().deduplication_hours.map(|hours| i64::from(hours) * 3_600_000));
         let keys = KeyRing::new(keys);
         let rules = rules(&catalog, &keys, snapshot.terms(), store.id(), limits);
         Ok(State { catalog, keys, rules })

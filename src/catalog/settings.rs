@@ -17,9 +17,11 @@ pub struct Settings {
     pub value_properties: Vec<String>,
     /// The offset from UTC at which a day begins, such as UTC, UTC-8 or +05:30. Days are always 24 hours long.
     pub timezone: UtcOffset,
-    /// For how many hours an event with a messageId that was already seen counts as a duplicate.
+    /// For how many hours an event with a messageId that was already seen counts as a duplicate. Left out, the server's
+    /// --deduplication-hours decides.
     #[schemars(range(min = 1, max = 720))]
-    pub deduplication_hours: u32,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub deduplication_hours: Option<u32>,
 }
 
 impl Default for Settings {
@@ -28,7 +30,7 @@ impl Default for Settings {
             event_prefix: "segment::".to_string(),
             value_properties: vec!["value".to_string(), "revenue".to_string()],
             timezone: UtcOffset::UTC,
-            deduplication_hours: 24,
+            deduplication_hours: None,
         }
     }
 }

@@ -101,7 +101,7 @@ fn a_catalog_answers_by_name_and_by_id() {
 fn a_new_project_has_what_it_needs_to_take_events() {
     let new = Catalog::default();
     assert_eq!(new.environments(), ["production", "staging", "development"]);
-    assert_eq!((new.settings().event_prefix.as_str(), new.settings().deduplication_hours), ("segment::", 24));
+    assert_eq!((new.settings().event_prefix.as_str(), new.settings().deduplication_hours), ("segment::", None));
     let all = new.integrations();
     assert!(all.segment.incoming.is_enabled && all.webhook.incoming.is_enabled && all.rudderstack.incoming.is_enabled);
     assert!(!all.segment.outgoing.is_enabled && !all.webhook.outgoing.is_enabled);

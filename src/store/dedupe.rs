@@ -78,13 +78,11 @@ pub(super) struct Dedupe {
     epochs: VecDeque<Epoch>,
     /// In order of what they cover.
     runs: Vec<Run>,
-    /// When the newest event was received that the bound made us forget.
-    forgotten: Option<i64>,
 }
 
 impl Dedupe {
     pub fn new(limits: DedupeLimits) -> Dedupe {
-        Dedupe { limits, epochs: VecDeque::from([Epoch::open(&limits)]), runs: Vec::new(), forgotten: None }
+        Dedupe { limits, epochs: VecDeque::from([Epoch::open(&limits)]), runs: Vec::new() }
     }
 
     /// Whether a message is new; it is remembered from now on. `part` reads one part of a run's keys.
@@ -182,9 +180,7 @@ impl Dedupe {
         });
         while self.filtered_keys() > self.limits.keys {
             let Some(at) = self.runs.iter().position(|run| run.filter.is_some()) else { break };
-            let run = self.runs.remove(at);
-            self.forgotten = self.forgotten.max(Some(run.meta.newest));
-            gone.push(run.id);
+            gone.push(self.runs.remove(at).id);
         }
         gone
     }
@@ -205,11 +201,13 @@ impl Dedupe {
         (filters + exact) as u64
     }
 
-    /// How far back a message is recognised now: the set window, or less where the bound was reached.
+    /// How far back a message is recognised now: the set window, or less where runs before the oldest one were forgotten.
     pub fn window_ms(&self, now: Timestamp) -> i64 {
-        match self.forgotten {
-            Some(newest) => self.limits.window_ms.min(now.0.saturating_sub(newest).max(0)),
-            None => self.limits.window_ms,
+        match self.runs.first() {
+            Some(oldest) if oldest.meta.first > 0 => {
+                self.limits.window_ms.min(now.0.saturating_sub(oldest.meta.oldest).max(0))
+            }
+            _ => self.limits.window_ms,
         }
     }
 }
@@ -270,13 +268,13 @@ mod tests {
     fn the_window_and_the_bound_forget_the_oldest_and_say_so() {
         let mut dedupe = Dedupe::new(LIMITS);
         for (id, newest) in [(1, 10), (2, 20), (3, 30)] {
-            dedupe.add_run(run(id, 1, id * 100..id * 100 + 100, newest).0);
+            dedupe.add_run(run(id, 1, (id - 1) * 100..id * 100, newest).0);
         }
         assert_eq!(dedupe.expire(Timestamp(30)), Vec::<u64>::new(), "exactly at the bound");
         assert_eq!(dedupe.window_ms(Timestamp(30)), 1000);
-        dedupe.add_run(run(4, 1, 400..401, 40).0);
+        dedupe.add_run(run(4, 1, 300..301, 40).0);
         assert_eq!(dedupe.expire(Timestamp(40)), [1], "one over the bound");
-        assert_eq!(dedupe.window_ms(Timestamp(40)), 30);
+        assert_eq!(dedupe.window_ms(Timestamp(40)), 20, "what is left begins at 20");
         assert_eq!(dedupe.expire(Timestamp(1020)), Vec::<u64>::new(), "exactly as old as the window");
         assert_eq!(dedupe.expire(Timestamp(1021)), [2], "older than the window");
     }

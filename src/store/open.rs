@@ -145,6 +145,7 @@ fn open(db: Database, options: Options, seed: [u8; 32]) -> Result<(Store, Append
         keys,
         terms: ArcSwap::from_pointee(terms),
         next: AtomicU64::new(found.next),
+        configured_window_ms: options.dedupe.window_ms,
         window_ms: AtomicI64::new(options.dedupe.window_ms),
     });
     let packer = Packer::new(options.compression).map_err(super::CommitError::Compress)?;

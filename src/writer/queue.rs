@@ -70,8 +70,8 @@ impl Queue {
     fn sent(&self, sent: bool) -> Result<(), Unavailable> {
         if self.state() >= State::Stopped {
             self.discard();
-            return Err(self.refusal());
         }
+        // What was sent may just have been committed: whoever waits for its answer learns which.
         if sent { Ok(()) } else { Err(self.refusal()) }
     }
 

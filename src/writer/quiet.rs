@@ -25,8 +25,12 @@ impl Quiet {
         if self.dirty { self.after } else { IDLE.max(self.after) }
     }
 
-    /// The wait was over: whether anything was committed since the last time.
-    pub fn settle(&mut self) -> bool {
-        std::mem::take(&mut self.dirty)
+    /// Whether anything was committed since it was last settled.
+    pub fn is_dirty(&self) -> bool {
+        self.dirty
+    }
+
+    pub fn settled(&mut self) {
+        self.dirty = false;
     }
 }

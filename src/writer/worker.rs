@@ -3,6 +3,7 @@
 use super::Command;
 use super::queue::Queue;
 use crate::store::{Job, ReadError, Store};
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::thread::JoinHandle;
 
 /// Why a job ended early.
@@ -22,14 +23,20 @@ pub(super) fn start(store: Store, jobs: flume::Receiver<Job>, queue: Queue) -> s
     std::thread::Builder::new().name("weir-sealer".into()).spawn(move || {
         step_back();
         for job in jobs {
-            if let Err(Ended::Read(error)) = run(&store, job, &queue) {
-                tracing::error!(%error, "events could not be sealed; they stay as they are and it is tried again later");
-                // A send fails only when the writer is gone, and then nobody needs to know.
-                let _ = queue.send(Command::JobFailed);
+            // A panic costs one job: the snapshot that it read is given back, and nothing else is shared.
+            let ended = catch_unwind(AssertUnwindSafe(|| run(&store, job, &queue)));
+            match ended {
+                Ok(Ok(()) | Err(Ended::NotTaken)) => continue,
+                Ok(Err(Ended::Read(error))) => tracing::error!(%error, "{FAILED}"),
+                Err(_) => tracing::error!("a mistake of ours: {FAILED}"),
             }
+            // A send fails only when the writer is gone, and then nobody needs to know.
+            let _ = queue.send(Command::JobFailed);
         }
     })
 }
+
+const FAILED: &str = "events could not be sealed; they stay as they are and it is tried again later";
 
 /// How far the worker steps back for the threads that somebody waits for.
 const NICENESS: i32 = 10;

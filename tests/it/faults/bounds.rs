@@ -159,6 +159,21 @@ fn without_room_events_are_refused_until_room_returns() {
 }
 
 #[test]
+fn a_full_disk_is_not_written_to_in_a_quiet_moment_either() {
+    let house = open(Limits { quiet: Duration::from_millis(1), ..Limits::default() });
+    house.free.store(0, Ordering::SeqCst);
+    house.disk.fail(Fault { call: Call::Sync, nth: 1, kind: ErrorKind::StorageFull });
+    for number in 0..50 {
+        assert_eq!(house.submit(house.submission([number])), Err(Unavailable::NoRoom));
+        let handle = house.handle.clone();
+        let changed = ends("a change is answered", move || handle.change(Vec::new(), None));
+        assert_eq!(changed, Err(Unavailable::NoRoom), "the reserve is used up too");
+    }
+    assert!(house.handle.is_running(), "nothing was written, so nothing failed");
+    ends("the writer stops", move || house.writing.stop()).expect("a clean end without a last commit");
+}
+
+#[test]
 fn the_end_commits_what_is_queued_and_takes_nothing_more() {
     let (house, first) = held(Limits { commit_bytes: 1, ..Limits::default() });
     let queued: Vec<_> = (1..=20).map(|number| queue(&house, house.submission([number]))).collect();
