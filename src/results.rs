@@ -17,7 +17,7 @@ mod units;
 pub use health::{CROSSOVERS_ALERT, CROSSOVERS_WARNING, FEW_UNITS, UNMATCHED_WARNING};
 pub use log::StoredLog;
 pub use metric::TOP_NAMES;
-pub use options::{Crossovers, OptionError, Options};
+pub use options::{Crossovers, Join, OptionError, Options};
 pub use question::{Design, Group, MetricChoice, MetricKind, Question, QuestionKind, Role, Rule};
 
 pub use report::{

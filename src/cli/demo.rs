@@ -64,10 +64,12 @@ pub fn run(args: &DemoArgs) -> anyhow::Result<()> {
     let keys = Keys::make(getrandom::fill).map_err(|error| anyhow::anyhow!("no randomness for keys: {error}"))?;
     let plan = Plan { seed: args.seed, visitors: args.visitors, days: args.days, end: SystemClock.now() };
     let folder = Folder::make(args.data.as_deref())?;
-    let project = folder.path.join("demo.project.json");
-    write_private(&project, &project::file(&keys, plan.start(), plan.days))?;
+    let project =
+        PrivateFile::write(folder.path.join("demo.project.json"), &project::file(&keys, plan.start(), plan.days))?;
     let program = std::env::current_exe().context("cannot find this program's own file")?;
-    let mut server = Server::start(&program, &folder.path, &args.listen, &project)?;
+    let mut server = Server::start(&program, &folder.path, &args.listen, &project.path)?;
+    // The server has read it, and the keys in it are readable.
+    project.remove()?;
 
     println!("{} visitors, {} days, seed {}", HumanCount(u64::from(plan.visitors)), plan.days, plan.seed);
     let shop = shop::simulate(&plan);
@@ -205,15 +207,39 @@ fn stop_signal() -> anyhow::Result<Arc<AtomicBool>> {
     Ok(stop)
 }
 
-/// Holds keys: for its owner only.
-fn write_private(path: &Path, text: &str) -> anyhow::Result<()> {
-    use std::io::Write;
-    use std::os::unix::fs::OpenOptionsExt;
-    let write = || {
-        let mut file = std::fs::OpenOptions::new().write(true).create(true).truncate(true).mode(0o600).open(path)?;
-        file.write_all(text.as_bytes())
-    };
-    write().with_context(|| format!("cannot write {}", path.display()))
+/// A file that holds keys: for its owner only, and gone when it is dropped.
+struct PrivateFile {
+    path: PathBuf,
+}
+
+impl PrivateFile {
+    fn write(path: PathBuf, text: &str) -> anyhow::Result<PrivateFile> {
+        use std::io::Write;
+        use std::os::unix::fs::{OpenOptionsExt, PermissionsExt};
+        let write = |path: &Path| {
+            let mut file =
+                std::fs::OpenOptions::new().write(true).create(true).truncate(true).mode(0o600).open(path)?;
+            // A file that was there already kept its own mode.
+            file.set_permissions(std::fs::Permissions::from_mode(0o600))?;
+            file.write_all(text.as_bytes())
+        };
+        let shown = path.display().to_string();
+        // Made before it is written, so that half of a file goes as well.
+        let file = PrivateFile { path };
+        write(&file.path).with_context(|| format!("cannot write {shown}"))?;
+        Ok(file)
+    }
+
+    fn remove(self) -> anyhow::Result<()> {
+        std::fs::remove_file(&self.path).with_context(|| format!("cannot remove {}", self.path.display()))
+    }
+}
+
+impl Drop for PrivateFile {
+    fn drop(&mut self) {
+        // Where the server did not start, its own error is the one to tell.
+        let _ = std::fs::remove_file(&self.path);
+    }
 }
 
 /// The demo's directory; a temporary one goes when the demo does.
@@ -306,8 +332,17 @@ mod tests {
         let folder = Folder::make(None).unwrap();
         let path = folder.path.clone();
         assert_eq!(std::fs::metadata(&path).unwrap().permissions().mode() & 0o777, 0o700);
-        write_private(&path.join("keys"), "k").unwrap();
-        assert_eq!(std::fs::metadata(path.join("keys")).unwrap().permissions().mode() & 0o777, 0o600);
+        let mode = |name: &str| std::fs::metadata(path.join(name)).unwrap().permissions().mode() & 0o777;
+        let keys = PrivateFile::write(path.join("keys"), "k").unwrap();
+        assert_eq!(mode("keys"), 0o600);
+        keys.remove().unwrap();
+        assert!(!path.join("keys").exists());
+        std::fs::write(path.join("earlier"), "everybody may read this").unwrap();
+        std::fs::set_permissions(path.join("earlier"), std::fs::Permissions::from_mode(0o644)).unwrap();
+        let earlier = PrivateFile::write(path.join("earlier"), "k").unwrap();
+        assert_eq!(mode("earlier"), 0o600);
+        drop(earlier);
+        assert!(!path.join("earlier").exists());
         drop(folder);
         assert!(!path.exists());
         let kept = tempfile::tempdir().unwrap();

@@ -18,11 +18,21 @@ pub enum Crossovers {
     Both,
 }
 
+/// How events are joined to exposures.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Join {
+    /// An event counts if it happened at or after the unit's first exposure, to the millisecond.
+    #[default]
+    Timestamp,
+}
+
 #[derive(Debug, Clone, PartialEq)]
 pub struct Options {
     pub level: Level,
     pub crossovers: Crossovers,
     pub relative: Method,
+    pub join: Join,
     /// Instead of the experiment's own start.
     pub start: Option<Timestamp>,
     /// Instead of the experiment's own end; exclusive.
@@ -38,6 +48,7 @@ impl Default for Options {
             level: Level::DEFAULT,
             crossovers: Crossovers::default(),
             relative: Method::default(),
+            join: Join::default(),
             start: None,
             end: None,
             metrics: Vec::new(),
@@ -49,14 +60,15 @@ impl Default for Options {
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("{message}")]
 pub struct OptionError {
-    /// `unknown_option` or `invalid_option`.
+    /// `unknown_option`, `invalid_option`, or `not_supported_yet` for what is documented and not computed.
     pub code: &'static str,
     pub option: String,
     pub message: String,
 }
 
 impl Options {
-    pub const NAMES: [&str; 6] = ["level", "crossovers", "relative", "start", "end", "metrics"];
+    pub const NAMES: [&str; 9] =
+        ["level", "crossovers", "relative", "join", "winsorize", "cuped", "start", "end", "metrics"];
 
     /// Reads options. Later values replace earlier ones, except `metrics`, which may be repeated.
     pub fn parse<'a>(pairs: impl IntoIterator<Item = (&'a str, &'a str)>) -> Result<Options, OptionError> {
@@ -80,6 +92,26 @@ impl Options {
                     let method = Method::ALL.into_iter().find(|method| method.as_str() == value);
                     options.relative = method.ok_or_else(|| invalid(name, value, "one of fieller, delta"))?;
                 }
+                "join" => {
+                    options.join = match value {
+                        "timestamp" => Join::Timestamp,
+                        "date" => return Err(not_yet(name, value, "use timestamp")),
+                        _ => return Err(invalid(name, value, "timestamp")),
+                    }
+                }
+                "winsorize" => match value.parse::<f64>() {
+                    Ok(0.0) => {}
+                    Ok(percentile) if percentile > 0.5 && percentile < 1.0 => {
+                        return Err(not_yet(name, value, "use 0, which is none"));
+                    }
+                    _ => return Err(invalid(name, value, "0, which is none")),
+                },
+                "cuped" => match value {
+                    "false" => {}
+                    "true" => return Err(not_yet(name, value, "use false")),
+                    _ => return Err(invalid(name, value, "false")),
+                },
+                "breakdown" => return Err(not_yet(name, value, "leave it out")),
                 "start" => options.start = Some(moment(name, value)?),
                 "end" => options.end = Some(moment(name, value)?),
                 "metrics" if value.is_empty() => {}
@@ -110,6 +142,15 @@ fn invalid(option: &str, value: &str, wanted: &str) -> OptionError {
     }
 }
 
+/// What is asked is well said, and no report computes it: a number made without it must not look like one made with it.
+fn not_yet(option: &str, value: &str, instead: &str) -> OptionError {
+    OptionError {
+        code: "not_supported_yet",
+        option: option.to_owned(),
+        message: format!("`{option}={value}` is not supported yet; {instead}"),
+    }
+}
+
 fn moment(option: &str, value: &str) -> Result<Timestamp, OptionError> {
     let time = match value.parse::<i64>() {
         Ok(ms) => Timestamp::in_range(ms),
@@ -131,6 +172,9 @@ mod tests {
             ("relative", "delta"),
             ("start", "2026-11-01"),
             ("end", "1795438699353"),
+            ("join", "timestamp"),
+            ("winsorize", "0"),
+            ("cuped", "false"),
             ("metrics", "a,b"),
             ("metrics", "c"),
         ];
@@ -155,6 +199,22 @@ mod tests {
             let error = Options::parse([(name, value)]).unwrap_err();
             assert_eq!(error.option, name);
             assert!(error.to_string().contains(says), "{error}");
+        }
+        for (name, value, code) in [
+            ("join", "date", "not_supported_yet"),
+            ("join", "day", "invalid_option"),
+            ("winsorize", "0.999", "not_supported_yet"),
+            ("winsorize", "0.5", "invalid_option"),
+            ("winsorize", "1", "invalid_option"),
+            ("winsorize", "NaN", "invalid_option"),
+            ("cuped", "true", "not_supported_yet"),
+            ("cuped", "yes", "invalid_option"),
+            ("breakdown", "country", "not_supported_yet"),
+            ("colour", "green", "unknown_option"),
+        ] {
+            let error = Options::parse([(name, value)]).unwrap_err();
+            assert_eq!((error.code, error.option.as_str()), (code, name), "{name}={value}: {error}");
+            assert_eq!(error.message.contains("is not supported yet; "), code == "not_supported_yet", "{error}");
         }
         let backwards = [("start", "2026-11-02"), ("end", "2026-11-02")];
         assert!(Options::parse(backwards).unwrap_err().to_string().contains("after `start`"));

@@ -3,7 +3,7 @@
 
 use super::accumulate::{Total, Totals};
 use super::metric::Chosen;
-use super::options::{Crossovers, Options};
+use super::options::{Crossovers, Join, Options};
 use super::question::{MetricKind, Question, QuestionKind, Role, Split};
 use super::units::Units;
 use super::{Log, Period, health};
@@ -57,6 +57,11 @@ pub struct Used {
     pub level: f64,
     pub crossovers: Crossovers,
     pub relative: Method,
+    pub join: Join,
+    /// The percentile above which values are cut; 0 is none, the only one that is computed.
+    pub winsorize: f64,
+    /// Whether values are adjusted by those before the exposure; that is not computed, so always false.
+    pub cuped: bool,
     pub start: Option<i64>,
     pub end: Option<i64>,
     pub metrics: Vec<String>,
@@ -216,6 +221,9 @@ pub(super) fn report<L: Log + ?Sized>(
             level: options.level.get(),
             crossovers: options.crossovers,
             relative: options.relative,
+            join: options.join,
+            winsorize: 0.0,
+            cuped: false,
             start: ms(options.start),
             end: ms(options.end),
             metrics: options.metrics.clone(),

@@ -312,6 +312,7 @@ fn a_report_keeps_its_names_and_an_undefined_number_is_null_with_a_reason() {
         ("", "version kind name idType asOf window options groups crossovers notCounted srm health metrics"),
         ("/asOf", "sequence time"),
         ("/window", "start end"),
+        ("/options", "level crossovers relative join winsorize cuped start end metrics"),
         ("/groups/0", "name id control units exposures"),
         ("/srm", "chi2 dof p status"),
         ("/health/0", "check status detail remedy"),
@@ -328,6 +329,8 @@ fn a_report_keeps_its_names_and_an_undefined_number_is_null_with_a_reason() {
     let at = |pointer: &str| json.pointer(pointer).unwrap();
     assert_eq!((at("/version"), at("/kind"), at("/srm/status")), (&1.into(), &"experiment".into(), &"ok".into()));
     assert_eq!((at("/metrics/0/type"), at("/metrics/1/type")), (&"event_count".into(), &"event_user".into()));
+    assert_eq!((at("/options/join"), at("/options/cuped")), (&"timestamp".into(), &false.into()));
+    assert_eq!(at("/options/winsorize"), 0.0);
     assert!(at("/metrics/0/groups/0/variance").is_null());
     assert_eq!(at("/metrics/0/groups/0/reason"), "too_few_units");
     assert_eq!(at("/metrics/0/comparisons/0/absolute/delta"), 1.0);

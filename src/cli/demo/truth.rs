@@ -65,7 +65,8 @@ mod tests {
         let report: Report = serde_json::from_value(serde_json::json!({
             "version": 1, "kind": "experiment", "name": "checkout_button", "idType": "segmentAnonymousId",
             "asOf": {"sequence": 1, "time": 1}, "window": {"start": null, "end": null},
-            "options": {"level": 0.95, "crossovers": "exclude", "relative": "fieller", "start": null, "end": null, "metrics": []},
+            "options": {"level": 0.95, "crossovers": "exclude", "relative": "fieller", "join": "timestamp",
+                "winsorize": 0.0, "cuped": false, "start": null, "end": null, "metrics": []},
             "groups": [], "crossovers": 0, "overridden": 0, "notCounted": {},
             "srm": {"chi2": 0.1, "dof": 1, "p": 0.8, "status": "ok"}, "health": [],
             "metrics": [metric("segment::Order Completed", "event_user", 0.08, 0.15), metric("segment::Product Viewed", "event_count", 0.01, 0.03)]

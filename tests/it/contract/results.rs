@@ -173,6 +173,9 @@ fn an_experiment_is_concluded_from_exposures_and_events() {
     let both = with("crossovers=both&level=0.9");
     assert_eq!((&both["groups"][0]["units"], &both["groups"][1]["units"]), (&json!(7), &json!(7)));
     assert_eq!(both["options"]["level"], 0.9);
+    let plain = with("join=timestamp&winsorize=0&cuped=false");
+    assert_eq!((&plain["options"]["join"], &plain["options"]["cuped"]), (&json!("timestamp"), &json!(false)));
+    assert_eq!(plain["options"]["winsorize"], 0.0);
     let wide = &with("level=0.8")["metrics"][0]["comparisons"][0]["absolute"];
     near("p at the end of the interval", &json!(student_10((wide["ci"][1].as_f64().unwrap() - 1.0) / error)), 0.2);
     let early = with(&format!("end={}", EXPOSED + 1));
@@ -260,6 +263,10 @@ fn what_cannot_be_concluded_is_refused() {
         ("experiments/button/results?start=yesterday", 400, "invalid_option"),
         ("experiments/button/results?start=2026-02-01&end=2026-01-01", 400, "invalid_option"),
         ("experiments/button/results?levle=0.9", 400, "unknown_option"),
+        ("experiments/button/results?join=date", 400, "not_supported_yet"),
+        ("experiments/button/results?winsorize=0.999", 400, "not_supported_yet"),
+        ("experiments/button/results?cuped=true", 400, "not_supported_yet"),
+        ("experiments/button/results?breakdown=country", 400, "not_supported_yet"),
         ("experiments/button/results?level=%zz", 400, "invalid_query"),
     ] {
         let answer = server.get(&format!("/console/v1/{path}"));
