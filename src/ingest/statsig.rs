@@ -47,6 +47,7 @@ pub fn statsig_log_event(body: &[u8], arrival: &Arrival, rules: &Rules, batch: B
         user: &envelope.user,
         sdk: &envelope.sdk,
         session: session.join("/"),
+        user_text: user_text.as_deref().unwrap_or_default(),
         shared: shared.as_deref(),
     };
     Ok(normaliser.settle(&envelope.items, body.len(), batch))
@@ -112,6 +113,8 @@ pub(super) struct Normaliser<'n> {
     pub sdk: &'n Sdk<'n>,
     /// By which a repeated body is known.
     pub session: String,
+    /// `user` as it is stored; empty where the body says nothing of it.
+    pub user_text: &'n str,
     pub shared: Option<&'n str>,
 }
 
@@ -216,8 +219,8 @@ impl Normaliser<'_> {
         Ok(event)
     }
 
-    /// An SDK gives its events no ID and repeats a body that it got no answer for: session, content and place make the
-    /// repetition known. What carries no time of its own cannot be told from another like it, and counts.
+    /// An SDK gives its events no ID and repeats a body that it got no answer for: session, user, content and place make
+    /// the repetition known. What carries no time of its own cannot be told from another like it, and counts.
     fn message_id(&self, index: usize, record: &Record<'_>, raw: &str) -> String {
         if self.source != Source::Statsig || record.time.instant().is_none() {
             return self.arrival.made_message_id(index);
@@ -226,6 +229,8 @@ impl Normaliser<'_> {
         let mut hasher = SipHasher13::new();
         hasher.write_usize(self.session.len());
         hasher.write(self.session.as_bytes());
+        hasher.write_usize(self.user_text.len());
+        hasher.write(self.user_text.as_bytes());
         hasher.write_usize(index);
         hasher.write(raw.as_bytes());
         format!("statsig-{:032x}", hasher.finish128().as_u128())

@@ -172,6 +172,23 @@ fn a_repeated_body_has_the_same_message_ids_and_nothing_else_has() {
     assert_ne!(first, ids(&body, Some("t"), 1), "another session by header");
     assert_ne!(first, ids(&body.replace("\"1\"", "\"2\""), Some("s"), 1), "another session by metadata");
     assert_ne!(first[0], ids(&body.replace("\"u\"", "\"v\""), Some("s"), 1)[0], "another content");
+    let of_user = |user: &str| {
+        let event = r#"{"eventName":"x","time":1795438699000}"#;
+        format!(r#"{{"events":[{event}],"user":{user},"statsigMetadata":{{"sdkVersion":"1"}}}}"#)
+    };
+    let shared = of_user(r#"{"userID":"u"}"#);
+    assert_eq!(ids(&shared, Some("s"), 1), ids(&shared, Some("s"), 2), "a repeated body with a user of its own");
+    assert_ne!(
+        ids(&shared, Some("s"), 1),
+        ids(&of_user(r#"{"userID":"v"}"#), Some("s"), 1),
+        "another user of the body"
+    );
+    let other_sdk = shared.replace("\"1\"", "\"2\"");
+    assert_eq!(
+        ids(&shared, Some("s"), 1),
+        ids(&other_sdk, Some("s"), 1),
+        "what the SDK says of itself changes on a retry"
+    );
     // Without a time there is nothing to tell a repetition by.
     let untimed = r#"{"events":[{"eventName":"x"}]}"#;
     assert_ne!(ids(untimed, Some("s"), 1), ids(untimed, Some("s"), 2));
