@@ -1,7 +1,7 @@
 //! Where every event of a body ends: kept, filtered or rejected, each in exactly one count. Knows no wire.
 
 use super::naming::{Refusal, longer_than};
-use super::redact::blank_write_keys;
+use super::redact::{blank_private_attributes, blank_write_keys};
 use super::{Intake, Rejected, Rules};
 use crate::event::{Event, Outcome, Source, Timestamp};
 use crate::store::{Batch, RejectedSample, Submission, Tally};
@@ -186,5 +186,5 @@ pub(super) fn reject_body(
 
 fn sample(code: &str, message: &str, source: Source, text: &str, received: Timestamp, rules: &Rules) -> RejectedSample {
     let cut = RejectedSample::new(received, source, code, message, text);
-    RejectedSample { body: blank_write_keys(&cut.body, &rules.client_keys), ..cut }
+    RejectedSample { body: blank_private_attributes(&blank_write_keys(&cut.body, &rules.client_keys)), ..cut }
 }

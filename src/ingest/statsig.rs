@@ -128,11 +128,18 @@ impl Normaliser<'_> {
             let record = match &item.read {
                 Ok(record) => record,
                 Err(refusal) => {
-                    ledger.refuse(index, refusal, "", item.text);
+                    // What was read before the mistake does not tell what stands in the text.
+                    ledger.refuse(index, refusal, "", &presentable(true, true, item.text).unwrap_or_default());
                     continue;
                 }
             };
-            let raw = presentable(record, item.text);
+            let raw = match presentable(record.has_private_attributes, record.has_write_key, item.text) {
+                Ok(raw) => raw,
+                Err(refusal) => {
+                    ledger.refuse(index, &refusal, "", "");
+                    continue;
+                }
+            };
             name.clear();
             if let Err(refusal) = self.entitle(record, &mut name) {
                 ledger.refuse(index, &refusal, "", &raw);
@@ -237,18 +244,17 @@ impl Normaliser<'_> {
     }
 }
 
-/// A record's text without what may not be stored.
-fn presentable<'a>(record: &Record<'_>, text: &'a str) -> Cow<'a, str> {
+/// A record's text without what may not be stored; refused where that cannot be taken out.
+fn presentable(private_attributes: bool, write_key: bool, text: &str) -> Result<Cow<'_, str>, Refusal> {
     let mut shown = Cow::Borrowed(text);
-    for (found, path, instead) in [
-        (record.has_private_attributes, &["user", "privateAttributes"][..], "null"),
-        (record.has_write_key, &["writeKey"], "\"\""),
-    ] {
-        if found && let Ok(replaced) = redact::replace(&shown, path, instead) {
-            shown = Cow::Owned(replaced);
+    for (found, path, instead) in
+        [(private_attributes, &["user", "privateAttributes"][..], "null"), (write_key, &["writeKey"], "\"\"")]
+    {
+        if found {
+            shown = Cow::Owned(redact::replace(&shown, path, instead).map_err(|_| redact::refusal())?);
         }
     }
-    shown
+    Ok(shown)
 }
 
 /// What an SDK's event is: an exposure with its subject, or an event of the product.

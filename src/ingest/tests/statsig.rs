@@ -208,6 +208,37 @@ fn private_attributes_are_not_stored() {
 }
 
 #[test]
+fn private_attributes_are_not_shown_of_what_is_refused() {
+    let user = r#""user":{"userID":"u","privateAttributes":{"ssn":"123-45"}}"#;
+    let in_parts = r#""user":{"private\u0041ttributes":{"ssn":"123-45"}}"#;
+    for event in [
+        format!(r#"{{"eventName":"x",{user},"value":1e999}}"#),
+        format!(r#"{{"eventName":"x","value":1e999,{in_parts}}}"#),
+        format!(r#"{{"eventName":"","metadata":{{}},{user}}}"#),
+        format!(r#"{{"eventName":"x","a":"{}",{user}}}"#, "x".repeat(128 * 1024)),
+        format!(r#"[{{{user}}}]"#),
+    ] {
+        let intake = statsig_events(&event, &rules());
+        assert!(fate(&intake).starts_with("rejected "), "{event}");
+        let shown = &intake.submission.samples[0].body;
+        assert!(!shown.contains("123-45"), "{shown}");
+    }
+    let event = format!(r#"{{"eventName":"x",{user}}}"#);
+    for body in [
+        format!(r#"{{"events":[{event}"#),
+        format!(r#"{{"events":[{event}],}}"#),
+        format!(r#"{{"events":[],{user}"#),
+        format!(r#"{{"batch":[{event}]}}"#),
+        event,
+    ] {
+        let error = error_of(statsig_log_event(body.as_bytes(), &arrival(), &rules(), batch()));
+        let submission = error.submission(Source::Statsig, body.as_bytes(), &arrival(), &rules(), batch());
+        let shown = &submission.samples[0].body;
+        assert!(shown.contains("privateAttributes") && !shown.contains("123-45"), "{shown}");
+    }
+}
+
+#[test]
 fn a_body_that_cannot_be_read_is_refused_whole() {
     for (body, code) in [
         ("", "not_an_object"),
