@@ -104,7 +104,8 @@ impl<'r> Ledger<'r> {
         self.batch.push(event);
     }
 
-    /// Counts an event that is not kept, under its stored name, so that the cost of a filter can be shown.
+    /// Counts an event that is not kept, under its stored name where that is possible, so that the cost of a filter can be
+    /// shown.
     pub fn drop(&mut self, index: usize, fate: Fate, name: &str, text: &str) {
         match fate {
             Fate::Filtered(reason) => {
@@ -130,7 +131,12 @@ impl<'r> Ledger<'r> {
         }
     }
 
+    /// An endless supply of new names would fill the table of counts: beyond a bound they are counted together.
     fn tally(&mut self, outcome: Outcome, reason: &'static str, name: &str) {
+        let is_known = name.is_empty()
+            || self.batch.terms().names.find(name).is_some()
+            || self.rules.tallied_names.admit(name, self.rules.limits.tallied_names);
+        let name = if is_known { name } else { "" };
         let tally = Tally { source: self.source, outcome, reason, name: name.to_owned() };
         *self.tallies.entry(tally).or_default() += 1;
     }
