@@ -43,6 +43,10 @@ pub const BACKLOG: i32 = 1024;
 /// Connections over all threads.
 pub const CONNECTIONS: usize = 4096;
 
+/// Questions to the store that run at the same time for each thread of the door; more wait. A report may hold a lot of
+/// memory while it is computed.
+pub const BLOCKING_THREADS: usize = 8;
+
 /// Bytes of a request's first line and headers. An answer to more is 431.
 pub const HEADER_BYTES: usize = 16 << 10;
 
