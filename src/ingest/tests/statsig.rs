@@ -190,6 +190,8 @@ fn a_repeated_body_has_the_same_message_ids_and_nothing_else_has() {
         "what the SDK says of itself changes on a retry"
     );
     // Without a time there is nothing to tell a repetition by.
+    let own = r#"{"events":[{"eventName":"x","messageId":"m"}]}"#;
+    assert_eq!(ids(own, Some("s"), 1), ["m"], "an ID of its own, as `import` gives it");
     let untimed = r#"{"events":[{"eventName":"x"}]}"#;
     assert_ne!(ids(untimed, Some("s"), 1), ids(untimed, Some("s"), 2));
 }
