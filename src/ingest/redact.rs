@@ -109,12 +109,10 @@ fn value_end(text: &str, level: usize) -> Option<usize> {
                 continue;
             }
             b'"' if in_string => {
-                // One that is escaped within the string is followed by more of it.
-                if (backslashes.checked_sub(level)? / (level + 1)).is_multiple_of(2) {
-                    in_string = false;
-                    if depth == 0 {
-                        return Some(at + 1);
-                    }
+                // One that is escaped within the string does not end it.
+                in_string = !(backslashes.checked_sub(level)? / (level + 1)).is_multiple_of(2);
+                if !in_string && depth == 0 {
+                    return Some(at + 1);
                 }
             }
             b'"' if backslashes == level => in_string = true,
