@@ -10,7 +10,7 @@ mod state;
 mod status;
 
 pub use change::{Applied, ApplyOptions};
-pub use events::{DEFAULT_ROWS, EventRow, EventsQuery, MAX_ROWS, NameRow, Page, Pagination};
+pub use events::{DEFAULT_ROWS, EventRow, EventsQuery, MAX_ROWS, NameRow, Page, Pagination, Since, Skipped};
 pub use keys::{KeyInfo, NewKey};
 pub use question::{ResultsQuery, Subject};
 pub use session::{ConsoleLink, Session};

@@ -128,7 +128,11 @@ fn run_thread<A: App>(
 }
 
 fn runtime() -> io::Result<LocalRuntime> {
-    Builder::new_current_thread().enable_io().enable_time().build_local(LocalOptions::default())
+    Builder::new_current_thread()
+        .enable_io()
+        .enable_time()
+        .max_blocking_threads(limits::BLOCKING_THREADS)
+        .build_local(LocalOptions::default())
 }
 
 /// An open door. Closes at once when dropped.

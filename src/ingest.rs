@@ -23,6 +23,7 @@ mod statsig;
 mod units;
 mod view;
 mod webhook;
+mod write_key;
 
 #[cfg(test)]
 mod tests;
@@ -35,6 +36,7 @@ pub use skew::TOLERATED_SKEW_MS;
 pub use statsig::statsig_log_event;
 pub use view::{View, view};
 pub use webhook::{webhook_event, webhook_rudderstack, webhook_segment};
+pub use write_key::write_key;
 
 use crate::event::{Kind, Timestamp};
 use crate::store::Submission;

@@ -137,12 +137,7 @@ pub fn run(config: Config) -> Result<(), ServerError> {
         apply(&house.admin, path)?;
     }
     let made = first_start::make_keys(&house.admin).map_err(ServerError::Keys)?;
-    let body_limits = BodyLimits {
-        bytes: config.limits.body_bytes,
-        inflated_bytes: config.limits.body_bytes,
-        time: config.limits.body_deadline,
-        ..BodyLimits::default()
-    };
+    let body_limits = BodyLimits::for_bodies(config.limits.body_bytes, config.limits.body_deadline);
     let bodies = Bodies::new(body_limits, house.meters.clone());
     let app = http::House::new(house.admin.clone(), bodies, config.limits.enqueue_wait);
     let listen = Listen {

@@ -93,6 +93,23 @@ pub struct Pagination {
     pub next: Option<u64>,
 }
 
+/// What was stored since.
+#[derive(Debug)]
+pub struct Since {
+    pub rows: Vec<EventRow>,
+    /// Where the log ends.
+    pub next: Sequence,
+    /// There were more wanted events than were asked for.
+    pub skipped: Option<Skipped>,
+}
+
+/// Events that were left out because there were so many.
+#[derive(Debug, Serialize)]
+pub struct Skipped {
+    /// How many; null where a filter would have to look at each of them to tell.
+    pub count: Option<u64>,
+}
+
 /// One event name of one source.
 #[derive(Debug, Serialize)]
 #[serde(rename_all = "camelCase")]
@@ -135,25 +152,21 @@ impl Admin {
         filter_of(query).map(|_| ())
     }
 
-    /// Events that were stored from a sequence on, oldest first, at most the newest `limit`; where the log ends; and how
-    /// many events older ones were looked at no more because there were so many.
-    pub fn events_since(
-        &self,
-        query: &EventsQuery,
-        from: Sequence,
-        limit: usize,
-    ) -> Result<(Vec<EventRow>, Sequence, u64), AdminError> {
+    /// Events that were stored from a sequence on, oldest first, at most the newest `limit`.
+    pub fn events_since(&self, query: &EventsQuery, from: Sequence, limit: usize) -> Result<Since, AdminError> {
         let mut filter = filter_of(query)?;
+        let is_filtered = query.name.is_some() || query.unit.is_some() || query.source.is_some();
         filter.from = Some(from);
         let snapshot = self.store().snapshot()?;
-        let mut rows =
-            snapshot.events(&filter, limit)?.into_iter().map(EventRow::of).collect::<Result<Vec<_>, AdminError>>()?;
+        let events = snapshot.events(&filter, limit + 1)?;
+        let more = events.len() > limit;
+        let mut rows = events.into_iter().take(limit).map(EventRow::of).collect::<Result<Vec<_>, AdminError>>()?;
         rows.reverse();
         let skipped = match rows.first() {
-            Some(oldest) if rows.len() == limit => oldest.sequence - from.0,
-            _ => 0,
+            Some(oldest) if more => Some(Skipped { count: (!is_filtered).then(|| oldest.sequence - from.0) }),
+            _ => None,
         };
-        Ok((rows, snapshot.next_sequence(), skipped))
+        Ok(Since { rows, next: snapshot.next_sequence(), skipped })
     }
 
     /// All event names with their volumes, most of the last day first.

@@ -1,13 +1,15 @@
 //! One connection from its first byte to its last: hyper serves it, this task watches its deadlines and the server's end.
 //! A panic in a request costs that request alone.
 
-use super::App;
 use super::limits::{HEADER_BYTES, READ_BUFFER_BYTES};
 use super::reply::{Reply, ReplyBody};
+use super::route::Place;
 use super::waiting::{Busy, Waiting, Watch, Watched};
+use super::{App, cors};
 use crate::meters::Meters;
 use futures_util::FutureExt;
 use hyper::body::{Body, Bytes, Frame, Incoming, SizeHint};
+use hyper::header::{HeaderMap, ORIGIN};
 use hyper::server::conn::http1;
 use hyper::service::service_fn;
 use hyper::{Request, Response};
@@ -96,12 +98,17 @@ async fn answer<A: App>(
     busy: Busy,
     meters: &Meters,
 ) -> Result<Response<Answering>, Infallible> {
+    let origin = request.headers().get(ORIGIN).filter(|_| Place::at(request.uri().path()).cors).cloned();
     let has_body = !request.body().is_end_stream();
     // The handler's state is dropped with its panic; what it shares are atomics and channels, which have no half-way.
     let response = AssertUnwindSafe(async { app.respond(request, peer).await }).catch_unwind().await;
     let response = response.unwrap_or_else(|_| {
         meters.panics.increment();
-        Reply::internal_error().closing().into()
+        let mut reply = Reply::internal_error().closing();
+        if let Some(origin) = origin {
+            cors::apply(&HeaderMap::from_iter([(ORIGIN, origin)]), reply.headers_mut());
+        }
+        reply.into()
     });
     // Who succeeds has read its body; who fails may have failed before that.
     busy.answered(!has_body || response.status().is_success());

@@ -43,6 +43,10 @@ pub const BACKLOG: i32 = 1024;
 /// Connections over all threads.
 pub const CONNECTIONS: usize = 4096;
 
+/// Questions to the store that run at the same time for each thread of the door; more wait. A report may hold a lot of
+/// memory while it is computed.
+pub const BLOCKING_THREADS: usize = 8;
+
 /// Bytes of a request's first line and headers. An answer to more is 431.
 pub const HEADER_BYTES: usize = 16 << 10;
 
@@ -66,6 +70,14 @@ pub struct BodyLimits {
 }
 
 impl BodyLimits {
+    /// For bodies of at most so many bytes, be it over the wire or after inflating, which have to be here within `time`. One
+    /// of them always fits into the memory, compressed and inflated.
+    pub fn for_bodies(bytes: usize, time: Duration) -> BodyLimits {
+        let default = BodyLimits::default();
+        let memory_bytes = default.memory_bytes.max(bytes.saturating_mul(2));
+        BodyLimits { bytes, inflated_bytes: bytes, time, memory_bytes, ..default }
+    }
+
     /// About 400 bytes a second with the default window: slower than any network that can carry an event, faster than
     /// somebody who wants to occupy us.
     pub const WINDOW_BYTES: usize = 2048;
@@ -91,6 +103,20 @@ impl Default for BodyLimits {
             time: Duration::from_secs(30),
             window: Duration::from_secs(5),
             memory_bytes: 128 << 20,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_largest_body_fits_into_the_memory_for_bodies() {
+        for (bytes, memory) in [(1 << 10, 128 << 20), (64 << 20, 128 << 20), ((64 << 20) + 1, (128 << 20) + 2)] {
+            let limits = BodyLimits::for_bodies(bytes, Duration::from_secs(7));
+            assert_eq!((limits.bytes, limits.inflated_bytes, limits.memory_bytes), (bytes, bytes, memory));
+            assert_eq!(limits.time, Duration::from_secs(7));
         }
     }
 }

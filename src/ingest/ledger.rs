@@ -1,7 +1,7 @@
 //! Where every event of a body ends: kept, filtered or rejected, each in exactly one count. Knows no wire.
 
 use super::naming::{Refusal, longer_than};
-use super::redact::blank_write_keys;
+use super::redact::{blank_private_attributes, blank_write_keys};
 use super::{Intake, Rejected, Rules};
 use crate::event::{Event, Outcome, Source, Timestamp};
 use crate::store::{Batch, RejectedSample, Submission, Tally};
@@ -104,7 +104,8 @@ impl<'r> Ledger<'r> {
         self.batch.push(event);
     }
 
-    /// Counts an event that is not kept, under its stored name, so that the cost of a filter can be shown.
+    /// Counts an event that is not kept, under its stored name where that is possible, so that the cost of a filter can be
+    /// shown.
     pub fn drop(&mut self, index: usize, fate: Fate, name: &str, text: &str) {
         match fate {
             Fate::Filtered(reason) => {
@@ -130,7 +131,12 @@ impl<'r> Ledger<'r> {
         }
     }
 
+    /// An endless supply of new names would fill the table of counts: beyond a bound they are counted together.
     fn tally(&mut self, outcome: Outcome, reason: &'static str, name: &str) {
+        let is_known = name.is_empty()
+            || self.batch.terms().names.find(name).is_some()
+            || self.rules.tallied_names.admit(name, self.rules.limits.tallied_names);
+        let name = if is_known { name } else { "" };
         let tally = Tally { source: self.source, outcome, reason, name: name.to_owned() };
         *self.tallies.entry(tally).or_default() += 1;
     }
@@ -186,5 +192,5 @@ pub(super) fn reject_body(
 
 fn sample(code: &str, message: &str, source: Source, text: &str, received: Timestamp, rules: &Rules) -> RejectedSample {
     let cut = RejectedSample::new(received, source, code, message, text);
-    RejectedSample { body: blank_write_keys(&cut.body, &rules.client_keys), ..cut }
+    RejectedSample { body: blank_private_attributes(&blank_write_keys(&cut.body, &rules.client_keys)), ..cut }
 }

@@ -3,6 +3,7 @@
 
 use super::body_error::BodyError;
 use super::framing::Cursor;
+use super::naming::Refusal;
 use hashbrown::HashSet;
 
 /// Puts `instead` in the place of every value at `path` (keys from the outermost object inwards). `text` is one JSON
@@ -38,6 +39,14 @@ fn copy(text: &str, path: &[&str], instead: &str, out: &mut String) -> Result<()
     Ok(())
 }
 
+/// Of an event whose secrets cannot be taken out: better lost than stored with them.
+pub(super) fn refusal() -> Refusal {
+    Refusal::new(
+        "secret_not_removable",
+        "a write key or private attributes cannot be taken out of the event; send none",
+    )
+}
+
 /// Blanks whatever follows `writeKey` in text that may be anything: a form, half a document, JSON within JSON. Only for
 /// text that a person looks at, because it does not ask where the word stands.
 pub(super) fn blank_write_keys(text: &str, client_keys: &HashSet<String>) -> String {
@@ -65,6 +74,64 @@ pub(super) fn blank_write_keys(text: &str, client_keys: &HashSet<String>) -> Str
     }
     out.push_str(rest);
     out
+}
+
+/// Makes null of whatever follows `privateAttributes`, as [`blank_write_keys`] does and for such text only. Where it cannot
+/// be seen how far the value goes, the rest of the text goes with it.
+pub(super) fn blank_private_attributes(text: &str) -> String {
+    const WORD: &str = "privateAttributes";
+    let mut out = String::with_capacity(text.len());
+    let mut rest = text;
+    while let Some(found) = rest.find(WORD) {
+        let (before, after) = rest.split_at(found + WORD.len());
+        out.push_str(before);
+        let quote = after.trim_start_matches('\\');
+        let level = after.len() - quote.len();
+        let value = quote.strip_prefix('"').unwrap_or(quote).trim_start();
+        let Some(value) = value.strip_prefix([':', '=']).map(str::trim_start) else { return out };
+        let Some(end) = value_end(value, level) else { return out };
+        out.push_str(&after[..after.len() - value.len()]);
+        out.push_str("null");
+        rest = &value[end..];
+    }
+    out.push_str(rest);
+    out
+}
+
+/// Where the JSON value ends with which `text` begins, in JSON in which each quotation mark has `level` backslashes before
+/// it: 0 in a document, 1 in a document within a string. `None` where the text ends first.
+fn value_end(text: &str, level: usize) -> Option<usize> {
+    let (mut depth, mut in_string, mut backslashes) = (0_usize, false, 0_usize);
+    for (at, byte) in text.bytes().enumerate() {
+        match byte {
+            b'\\' => {
+                backslashes += 1;
+                continue;
+            }
+            b'"' if in_string => {
+                // One that is escaped within the string does not end it.
+                in_string = !(backslashes.checked_sub(level)? / (level + 1)).is_multiple_of(2);
+                if !in_string && depth == 0 {
+                    return Some(at + 1);
+                }
+            }
+            b'"' if backslashes == level => in_string = true,
+            b'"' => return None,
+            _ if in_string => {}
+            b'{' | b'[' => depth += 1,
+            b'}' | b']' if depth == 0 => return Some(at),
+            b'}' | b']' => {
+                depth -= 1;
+                if depth == 0 {
+                    return Some(at + 1);
+                }
+            }
+            b',' | b'&' if depth == 0 => return Some(at),
+            _ => {}
+        }
+        backslashes = 0;
+    }
+    None
 }
 
 #[cfg(test)]
@@ -105,6 +172,34 @@ mod tests {
             ("ends with writeKey", "ends with writeKey"),
         ] {
             assert_eq!(blank_write_keys(text, &client_keys), expected);
+        }
+    }
+
+    #[test]
+    fn a_sample_shows_no_private_attribute_in_any_spelling() {
+        for (text, expected) in [
+            (r#"{"privateAttributes":{"ssn":"1"},"a":1}"#, r#"{"privateAttributes":null,"a":1}"#),
+            (r#"{"privateAttributes" : [1,"2"], "a":1}"#, r#"{"privateAttributes" : null, "a":1}"#),
+            (r#"{"privateAttributes":"x","a":1}"#, r#"{"privateAttributes":null,"a":1}"#),
+            (r#"{"privateAttributes":12}"#, r#"{"privateAttributes":null}"#),
+            (r#"{"privateAttributes":null,"a":1}"#, r#"{"privateAttributes":null,"a":1}"#),
+            (r#"{"privateAttributes":{"a":"}\"}","b":"\\"},"c":1}"#, r#"{"privateAttributes":null,"c":1}"#),
+            (r#"{"privateAttributes":{"privateAttributes":1},"c":1}"#, r#"{"privateAttributes":null,"c":1}"#),
+            (
+                r#"{"privateAttributes":1,"b":{"privateAttributes":2}}"#,
+                r#"{"privateAttributes":null,"b":{"privateAttributes":null}}"#,
+            ),
+            (r#""{\"privateAttributes\":{\"a\":\"\\\"}x\"},\"b\":1}""#, r#""{\"privateAttributes\":null,\"b\":1}""#),
+            (r#"{privateAttributes:{a:1},b:2}"#, r#"{privateAttributes:null,b:2}"#),
+            ("privateAttributes=secret&a=1", "privateAttributes=null&a=1"),
+            (r#"{"privateAttributes":{"ssn":"1"#, r#"{"privateAttributes"#),
+            (r#"{"privateAttributes":{"ssn":"1""}"#, r#"{"privateAttributes"#),
+            ("privateAttributes%22%3A%7B%22ssn%22%3A1", "privateAttributes"),
+            (r#"["privateAttributes" "secret"]"#, r#"["privateAttributes"#),
+            ("ends with privateAttributes", "ends with privateAttributes"),
+            ("nothing é private", "nothing é private"),
+        ] {
+            assert_eq!(blank_private_attributes(text), expected, "{text}");
         }
     }
 }

@@ -2,6 +2,7 @@
 
 use crate::event::{STABLE_ID, TermId, USER_ID};
 use hashbrown::{HashMap, HashSet};
+use std::sync::{Arc, Mutex, PoisonError};
 
 /// Bounds on what one event and one body may be. Characters are Unicode scalar values.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -26,6 +27,9 @@ pub struct Limits {
     pub distinct_names: usize,
     /// As `distinct_names`, for environments.
     pub distinct_environments: usize,
+    /// Names that no stored event has under which filtered and refused events are counted; those of more names are counted
+    /// together, without a name.
+    pub tallied_names: usize,
 }
 
 impl Default for Limits {
@@ -41,6 +45,7 @@ impl Default for Limits {
             shared_bytes: 16 * 1024 * 1024,
             distinct_names: 100_000,
             distinct_environments: 1_000,
+            tallied_names: 10_000,
         }
     }
 }
@@ -95,6 +100,20 @@ impl SourceRules {
     }
 }
 
+/// The names under which events that are not kept were counted although no stored event has them. Shared by all bodies: no
+/// sender can fill the disk with names by spreading them.
+#[derive(Debug, Clone, Default)]
+pub(super) struct TalliedNames(Arc<Mutex<HashSet<String>>>);
+
+impl TalliedNames {
+    /// Whether the name is one of these, or there is room for it.
+    pub fn admit(&self, name: &str, limit: usize) -> bool {
+        // A set is whole after each of its calls, so a panic elsewhere leaves nothing half done.
+        let mut names = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        names.contains(name) || (names.len() < limit && names.insert(name.to_owned()))
+    }
+}
+
 /// All that intake goes by.
 #[derive(Debug, Clone)]
 pub struct Rules {
@@ -110,6 +129,7 @@ pub struct Rules {
     pub id_types: IdTypes,
     /// Keys that are public by nature and may stay in a stored event; any other `writeKey` is blanked.
     pub client_keys: HashSet<String>,
+    pub(super) tallied_names: TalliedNames,
 }
 
 impl Rules {
@@ -130,6 +150,7 @@ impl Rules {
             value_properties: vec!["value".to_owned(), "revenue".to_owned()],
             id_types,
             client_keys: HashSet::new(),
+            tallied_names: TalliedNames::default(),
         }
     }
 }

@@ -175,13 +175,18 @@ impl Normaliser<'_> {
         name.clear();
         let message = match &item.read {
             Ok(entries) => &entries.message,
-            Err(refusal) => return ledger.refuse(index, refusal, "", item.text),
+            Err(refusal) => {
+                // What was read before the mistake does not tell what stands in the text.
+                let shown = redact::replace(item.text, &["writeKey"], "\"\"").unwrap_or_default();
+                return ledger.refuse(index, refusal, "", &shown);
+            }
         };
         let mut raw = Cow::Borrowed(item.text);
-        if message.has_secret
-            && let Ok(blanked) = redact::replace(item.text, &["writeKey"], "\"\"")
-        {
-            raw = Cow::Owned(blanked);
+        if message.has_secret {
+            match redact::replace(item.text, &["writeKey"], "\"\"") {
+                Ok(blanked) => raw = Cow::Owned(blanked),
+                Err(_) => return ledger.refuse(index, &redact::refusal(), "", ""),
+            }
         }
         let kind = match self.entitle(message, name) {
             Ok(kind) => kind,

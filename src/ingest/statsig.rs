@@ -47,6 +47,7 @@ pub fn statsig_log_event(body: &[u8], arrival: &Arrival, rules: &Rules, batch: B
         user: &envelope.user,
         sdk: &envelope.sdk,
         session: session.join("/"),
+        user_text: user_text.as_deref().unwrap_or_default(),
         shared: shared.as_deref(),
     };
     Ok(normaliser.settle(&envelope.items, body.len(), batch))
@@ -112,6 +113,8 @@ pub(super) struct Normaliser<'n> {
     pub sdk: &'n Sdk<'n>,
     /// By which a repeated body is known.
     pub session: String,
+    /// `user` as it is stored; empty where the body says nothing of it.
+    pub user_text: &'n str,
     pub shared: Option<&'n str>,
 }
 
@@ -125,11 +128,18 @@ impl Normaliser<'_> {
             let record = match &item.read {
                 Ok(record) => record,
                 Err(refusal) => {
-                    ledger.refuse(index, refusal, "", item.text);
+                    // What was read before the mistake does not tell what stands in the text.
+                    ledger.refuse(index, refusal, "", &presentable(true, true, item.text).unwrap_or_default());
                     continue;
                 }
             };
-            let raw = presentable(record, item.text);
+            let raw = match presentable(record.has_private_attributes, record.has_write_key, item.text) {
+                Ok(raw) => raw,
+                Err(refusal) => {
+                    ledger.refuse(index, &refusal, "", "");
+                    continue;
+                }
+            };
             name.clear();
             if let Err(refusal) = self.entitle(record, &mut name) {
                 ledger.refuse(index, &refusal, "", &raw);
@@ -216,8 +226,8 @@ impl Normaliser<'_> {
         Ok(event)
     }
 
-    /// An SDK gives its events no ID and repeats a body that it got no answer for: session, content and place make the
-    /// repetition known. What carries no time of its own cannot be told from another like it, and counts.
+    /// An SDK gives its events no ID and repeats a body that it got no answer for: session, user, content and place make
+    /// the repetition known. What carries no time of its own cannot be told from another like it, and counts.
     fn message_id(&self, index: usize, record: &Record<'_>, raw: &str) -> String {
         if self.source != Source::Statsig || record.time.instant().is_none() {
             return self.arrival.made_message_id(index);
@@ -226,24 +236,25 @@ impl Normaliser<'_> {
         let mut hasher = SipHasher13::new();
         hasher.write_usize(self.session.len());
         hasher.write(self.session.as_bytes());
+        hasher.write_usize(self.user_text.len());
+        hasher.write(self.user_text.as_bytes());
         hasher.write_usize(index);
         hasher.write(raw.as_bytes());
         format!("statsig-{:032x}", hasher.finish128().as_u128())
     }
 }
 
-/// A record's text without what may not be stored.
-fn presentable<'a>(record: &Record<'_>, text: &'a str) -> Cow<'a, str> {
+/// A record's text without what may not be stored; refused where that cannot be taken out.
+fn presentable(private_attributes: bool, write_key: bool, text: &str) -> Result<Cow<'_, str>, Refusal> {
     let mut shown = Cow::Borrowed(text);
-    for (found, path, instead) in [
-        (record.has_private_attributes, &["user", "privateAttributes"][..], "null"),
-        (record.has_write_key, &["writeKey"], "\"\""),
-    ] {
-        if found && let Ok(replaced) = redact::replace(&shown, path, instead) {
-            shown = Cow::Owned(replaced);
+    for (found, path, instead) in
+        [(private_attributes, &["user", "privateAttributes"][..], "null"), (write_key, &["writeKey"], "\"\"")]
+    {
+        if found {
+            shown = Cow::Owned(redact::replace(&shown, path, instead).map_err(|_| redact::refusal())?);
         }
     }
-    shown
+    Ok(shown)
 }
 
 /// What an SDK's event is: an exposure with its subject, or an event of the product.

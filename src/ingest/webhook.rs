@@ -40,6 +40,7 @@ pub fn webhook_event(body: &[u8], arrival: &Arrival, rules: &Rules, batch: Batch
         user: &User::default(),
         sdk: &Sdk::default(),
         session: String::new(),
+        user_text: "",
         shared: None,
     };
     Ok(normaliser.settle(&items, body.len(), batch))

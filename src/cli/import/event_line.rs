@@ -41,22 +41,25 @@ pub struct Origin<'a> {
 
 /// Reads a line. A Segment event loses `sentAt` (with it the server would move history by the age of the file) and
 /// `writeKey` (it is another source's), gets a `timestamp` from `originalTimestamp` or `receivedAt` where it has none, and a
-/// `messageId` where it has none. A Statsig event stays as it is.
+/// `messageId` where it has none. A Statsig event gets a `messageId` where it has none, because one without a time would be
+/// another event each time, and stays as it is otherwise.
 pub fn read(line: &[u8], origin: &Origin) -> Result<EventLine, BadLine> {
     let text = std::str::from_utf8(line).map_err(|error| BadLine::NotUtf8(error.valid_up_to()))?.trim();
     let Fields(fields) = serde_json::from_str(text).map_err(|error| BadLine::NotAnObject(without_line(&error)))?;
     let has = |name: &str| fields.iter().any(|(key, value)| key == name && is_set(value));
-    if has("eventName") {
-        return Ok(EventLine { wire: Wire::Statsig, json: text.to_owned() });
-    }
-    if !has("type") {
-        return Err(BadLine::NoEvent);
+    let wire = match (has("eventName"), has("type")) {
+        (true, _) => Wire::Statsig,
+        (false, true) => Wire::Segment,
+        (false, false) => return Err(BadLine::NoEvent),
+    };
+    if wire == Wire::Statsig && has("messageId") {
+        return Ok(EventLine { wire, json: text.to_owned() });
     }
     let mut kept: Vec<(&str, &str)> = Vec::with_capacity(fields.len() + 2);
     for (key, value) in &fields {
-        let dropped = match key.as_str() {
-            "sentAt" | "writeKey" => true,
-            "messageId" | "timestamp" => !is_set(value),
+        let dropped = match (wire, key.as_str()) {
+            (Wire::Segment, "sentAt" | "writeKey") => true,
+            (Wire::Segment, "timestamp") | (_, "messageId") => !is_set(value),
             _ => false,
         };
         if !dropped {
@@ -65,14 +68,14 @@ pub fn read(line: &[u8], origin: &Origin) -> Result<EventLine, BadLine> {
     }
     let fallback = ["originalTimestamp", "receivedAt"];
     let time = fallback.iter().find_map(|name| fields.iter().find(|(key, value)| key == name && is_set(value)));
-    if let Some((_, time)) = time.filter(|_| !has("timestamp")) {
+    if let Some((_, time)) = time.filter(|_| wire == Wire::Segment && !has("timestamp")) {
         kept.push(("timestamp", time.get()));
     }
     let made = format!("\"{}\"", message_id(text, origin));
     if !has("messageId") {
         kept.push(("messageId", &made));
     }
-    Ok(EventLine { wire: Wire::Segment, json: object(&kept) })
+    Ok(EventLine { wire, json: object(&kept) })
 }
 
 /// An ID of the form `import-<32 hexadecimal digits>-<line>`, well under the 100 characters that Segment allows.
@@ -193,6 +196,14 @@ mod tests {
         assert_ne!(first, id(line, Origin { file: "other.ndjson", line: 7 }));
         assert_ne!(first, id(r#"{"type":"track","event":"B"}"#, at(7)));
         assert_eq!(id(r#"{"type":"track","messageId":"kept"}"#, at(1)), "kept");
+        let statsig = r#"{"eventName":"A","messageId":null,"sentAt":1,"timestamp":null,"receivedAt":2}"#;
+        assert_eq!(id(statsig, at(7)), id(statsig, at(7)));
+        assert_ne!(id(statsig, at(7)), id(statsig, at(8)));
+        let sent = read(statsig.as_bytes(), &at(7)).unwrap().json;
+        let rest = r#"{"eventName":"A","sentAt":1,"timestamp":null,"receivedAt":2,"messageId":"import-"#;
+        assert!(sent.starts_with(rest), "the rest stays: {sent}");
+        let own = r#"{"eventName" : "A","messageId":"kept"}"#;
+        assert_eq!(read(own.as_bytes(), &at(7)).unwrap().json, own);
     }
 
     #[test]

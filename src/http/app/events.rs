@@ -3,6 +3,7 @@
 use super::{House, NO_ROOM_RETRY_AFTER, RETRY_AFTER};
 use crate::catalog::Key;
 use crate::event::{Kind, Source, Timestamp};
+use crate::http::Body;
 use crate::http::query;
 use crate::http::reply::Reply;
 use crate::http::route::{Route, SegmentCall, Webhook};
@@ -30,16 +31,15 @@ impl House {
         let intake = match parse(route, &body, &arrival, &state.rules, batch) {
             Ok(intake) => intake,
             Err(error) => {
-                return self.refuse_body(error, presented, route, &body, &arrival, &state.rules).await;
+                return self.refuse_body(error, presented, route, body, &arrival, &state.rules).await;
             }
         };
         let takes_one = takes_one(route, &body);
-        drop(body);
         if !presented && let Err(reply) = self.key_in_body(intake.write_key.as_deref()) {
             return reply;
         }
         let Intake { submission, rejected, unknown_id_types, .. } = intake;
-        if let Err(unavailable) = self.submit(submission).await {
+        if let Err(unavailable) = self.submit(submission, body).await {
             return turn_away(unavailable);
         }
         self.admin.note_unknown_id_types(unknown_id_types);
@@ -94,37 +94,40 @@ impl House {
         }
     }
 
-    /// Counts a body that is not taken, if its sender is known: strangers must not fill the list of refused events.
+    /// Counts a body that is not taken, if its sender is known: strangers must not fill the list of refused events, and are
+    /// told nothing but that a key is missing.
     async fn refuse_body(
         &self,
         error: BodyError,
-        known: bool,
+        presented: bool,
         route: Route<'_>,
-        body: &[u8],
+        body: Body,
         arrival: &Arrival,
         rules: &Rules,
     ) -> Reply {
+        if !presented && let Err(reply) = self.key_in_body(ingest::write_key(&body).as_deref()) {
+            return reply;
+        }
         let status = match error {
             BodyError::IntegrationDisabled { .. } => StatusCode::FORBIDDEN,
             BodyError::TooManyEvents { .. } | BodyError::SharedTooLarge { .. } => StatusCode::PAYLOAD_TOO_LARGE,
             _ => StatusCode::BAD_REQUEST,
         };
-        if known {
-            let batch = self.admin.store().new_batch();
-            let submission = error.submission(source_of(route), body, arrival, rules, batch);
-            if let Err(unavailable) = self.submit(submission).await {
-                return turn_away(unavailable);
-            }
+        let batch = self.admin.store().new_batch();
+        let submission = error.submission(source_of(route), &body, arrival, rules, batch);
+        if let Err(unavailable) = self.submit(submission, body).await {
+            return turn_away(unavailable);
         }
         Reply::error(status, error.code(), &error.message())
     }
 
-    async fn submit(&self, submission: Submission) -> Result<Receipt, Unavailable> {
+    /// Until the queue has counted a submission its body's share of the memory stands for it, so that requests which wait for
+    /// room stay within bounds.
+    async fn submit(&self, submission: Submission, body: Body) -> Result<Receipt, Unavailable> {
         let writer = self.admin.writer();
-        let pending = tokio::time::timeout(self.enqueue_wait, writer.enqueue(submission))
-            .await
-            .map_err(|_| Unavailable::Overloaded)??;
-        pending.wait().await
+        let queued = tokio::time::timeout(self.enqueue_wait, writer.enqueue(submission)).await;
+        drop(body);
+        queued.map_err(|_| Unavailable::Overloaded)??.wait().await
     }
 
     /// The document without which analytics.js sends nothing.

@@ -3,11 +3,11 @@
 use super::{House, cookie};
 use crate::http::query;
 use crate::http::reply::Reply;
-use hyper::StatusCode;
 use hyper::header::{
     CACHE_CONTROL, CONTENT_SECURITY_POLICY, HeaderValue, LOCATION, REFERRER_POLICY, SET_COOKIE, X_CONTENT_TYPE_OPTIONS,
 };
 use hyper::http::request::Parts;
+use hyper::{Method, StatusCode};
 
 const HOME: &str = include_str!("page/home.html");
 const SIGN_IN: &str = include_str!("page/sign_in.html");
@@ -20,8 +20,12 @@ impl House {
         }
     }
 
-    /// A one-time token becomes a session, and the token leaves the address bar.
+    /// A one-time token becomes a session, and the token leaves the address bar. Programs that look at a link before a person
+    /// follows it ask with HEAD; that must not use it up.
     pub(super) fn open_session(&self, parts: &Parts) -> Reply {
+        if parts.method != Method::GET {
+            return Reply::no_content();
+        }
         let secret = query::value(parts.uri.query(), "token").and_then(|token| self.admin.sign_in(&token));
         let Some(secret) = secret else {
             return self.page(StatusCode::UNAUTHORIZED, SIGN_IN);

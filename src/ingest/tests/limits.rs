@@ -112,6 +112,29 @@ fn a_full_dictionary_takes_known_names_only() {
 }
 
 #[test]
+fn new_names_of_what_is_not_kept_are_counted_together_beyond_a_bound() {
+    let mut rules = rules();
+    rules.limits.tallied_names = 2;
+    rules.segment.include_new = false;
+    let counts = |names: &[&str]| {
+        let event = |name: &&str| format!(r#"{{"type":"track","event":"{name}","userId":"u"}}"#);
+        let body = format!("{{\"batch\":[{}]}}", names.iter().map(event).collect::<Vec<_>>().join(","));
+        let known = Batch::probe_with_names(&ID_TYPES, &["segment::known"]);
+        let intake = super::super::segment(body.as_bytes(), Call::Many, &arrival(), &rules, known).unwrap();
+        assert_conserved(&intake);
+        let mut counts: Vec<(String, u64)> =
+            intake.submission.tallies.into_iter().map(|(tally, count)| (tally.name, count)).collect();
+        counts.sort();
+        counts
+    };
+    let expect = |expected: &[(&str, u64)]| expected.iter().map(|&(n, c)| (n.to_owned(), c)).collect::<Vec<_>>();
+    assert_eq!(counts(&["a", "b", "a"]), expect(&[("segment::a", 2), ("segment::b", 1)]));
+    // In another body, the names that were let through and those of stored events keep theirs.
+    let all = counts(&["c", "b", "known", "d"]);
+    assert_eq!(all, expect(&[("", 2), ("segment::b", 1), ("segment::known", 1)]));
+}
+
+#[test]
 fn a_sample_is_cut_but_the_count_is_not() {
     let event = format!(r#"{{"type":"x","a":"{}"}}"#, "é".repeat(5_000));
     let intake = segment_batch(&event, &rules());

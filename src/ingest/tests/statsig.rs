@@ -172,7 +172,26 @@ fn a_repeated_body_has_the_same_message_ids_and_nothing_else_has() {
     assert_ne!(first, ids(&body, Some("t"), 1), "another session by header");
     assert_ne!(first, ids(&body.replace("\"1\"", "\"2\""), Some("s"), 1), "another session by metadata");
     assert_ne!(first[0], ids(&body.replace("\"u\"", "\"v\""), Some("s"), 1)[0], "another content");
+    let of_user = |user: &str| {
+        let event = r#"{"eventName":"x","time":1795438699000}"#;
+        format!(r#"{{"events":[{event}],"user":{user},"statsigMetadata":{{"sdkVersion":"1"}}}}"#)
+    };
+    let shared = of_user(r#"{"userID":"u"}"#);
+    assert_eq!(ids(&shared, Some("s"), 1), ids(&shared, Some("s"), 2), "a repeated body with a user of its own");
+    assert_ne!(
+        ids(&shared, Some("s"), 1),
+        ids(&of_user(r#"{"userID":"v"}"#), Some("s"), 1),
+        "another user of the body"
+    );
+    let other_sdk = shared.replace("\"1\"", "\"2\"");
+    assert_eq!(
+        ids(&shared, Some("s"), 1),
+        ids(&other_sdk, Some("s"), 1),
+        "what the SDK says of itself changes on a retry"
+    );
     // Without a time there is nothing to tell a repetition by.
+    let own = r#"{"events":[{"eventName":"x","messageId":"m"}]}"#;
+    assert_eq!(ids(own, Some("s"), 1), ["m"], "an ID of its own, as `import` gives it");
     let untimed = r#"{"events":[{"eventName":"x"}]}"#;
     assert_ne!(ids(untimed, Some("s"), 1), ids(untimed, Some("s"), 2));
 }
@@ -188,6 +207,37 @@ fn private_attributes_are_not_stored() {
     assert_eq!(events[0].raw, r#"{"eventName":"x","user":{"userID":"u","privateAttributes":null}}"#);
     assert_eq!(events[1].shared.as_deref(), Some(r#"{"user":{"privateAttributes":null,"userID":"w"}}"#));
     assert_eq!(units(&events[1]), [("userID", "w")]);
+}
+
+#[test]
+fn private_attributes_are_not_shown_of_what_is_refused() {
+    let user = r#""user":{"userID":"u","privateAttributes":{"ssn":"123-45"}}"#;
+    let in_parts = r#""user":{"private\u0041ttributes":{"ssn":"123-45"}}"#;
+    for event in [
+        format!(r#"{{"eventName":"x",{user},"value":1e999}}"#),
+        format!(r#"{{"eventName":"x","value":1e999,{in_parts}}}"#),
+        format!(r#"{{"eventName":"","metadata":{{}},{user}}}"#),
+        format!(r#"{{"eventName":"x","a":"{}",{user}}}"#, "x".repeat(128 * 1024)),
+        format!(r#"[{{{user}}}]"#),
+    ] {
+        let intake = statsig_events(&event, &rules());
+        assert!(fate(&intake).starts_with("rejected "), "{event}");
+        let shown = &intake.submission.samples[0].body;
+        assert!(!shown.contains("123-45"), "{shown}");
+    }
+    let event = format!(r#"{{"eventName":"x",{user}}}"#);
+    for body in [
+        format!(r#"{{"events":[{event}"#),
+        format!(r#"{{"events":[{event}],}}"#),
+        format!(r#"{{"events":[],{user}"#),
+        format!(r#"{{"batch":[{event}]}}"#),
+        event,
+    ] {
+        let error = error_of(statsig_log_event(body.as_bytes(), &arrival(), &rules(), batch()));
+        let submission = error.submission(Source::Statsig, body.as_bytes(), &arrival(), &rules(), batch());
+        let shown = &submission.samples[0].body;
+        assert!(shown.contains("privateAttributes") && !shown.contains("123-45"), "{shown}");
+    }
 }
 
 #[test]

@@ -53,6 +53,30 @@ fn every_path_of_segment_and_its_alias_takes_its_kind_of_event() {
 }
 
 #[test]
+fn a_key_is_asked_for_before_a_body_is_judged() {
+    let server = Server::start_with(&project(), &["--events-per-body", "1"]);
+    let event = r#"{"type":"track","event":"e","userId":"u"}"#;
+    let keyed = |key: &str| format!(r#"{{"batch":[{event},{event}],"writeKey":"{key}"}}"#);
+    let before = super::status(&server)["rejected"].clone();
+    for (path, body, status, code) in [
+        ("/v1/track", "{\"event\":".to_owned(), 401, "missing_key"),
+        ("/v1/batch", "[]".to_owned(), 401, "missing_key"),
+        ("/v1/log_event", "{}".to_owned(), 401, "missing_key"),
+        ("/v1/batch", format!(r#"{{"batch":[{event},{event}]}}"#), 401, "missing_key"),
+        ("/v1/batch", keyed(""), 401, "missing_key"),
+        ("/v1/batch", keyed("secret-not000000000000000000000001"), 401, "unknown_key"),
+        ("/v1/batch", keyed(CONSOLE_KEY), 403, "key_not_allowed"),
+    ] {
+        let answer = server.ask("POST", path, &[], &body);
+        assert_eq!((answer.status, answer.code().as_str()), (status, code), "{path} {body}");
+    }
+    assert_eq!(super::status(&server)["rejected"], before, "a stranger's body counts for nothing");
+    let answer = server.ask("POST", "/v1/batch", &[], keyed(CLIENT_KEY));
+    assert_eq!((answer.status, answer.code()), (413, "too_many_events".to_owned()));
+    assert_eq!(super::status(&server)["rejected"].as_u64(), before.as_u64().map(|n| n + 1));
+}
+
+#[test]
 fn a_key_is_taken_from_wherever_senders_put_it() {
     let server = Server::start(&project());
     let wrong = "secret-not000000000000000000000001";

@@ -109,6 +109,40 @@ fn a_reader_gets_only_what_it_asked_for() {
 }
 
 #[test]
+fn a_reader_is_told_of_what_was_left_out_and_of_nothing_else() {
+    let server = Server::start(&project());
+    // The place of an event that was sent by itself is known from the list.
+    let batch = |name: &str, count: usize| {
+        let event = format!(r#"{{"type":"track","event":"{name}","userId":"u"}}"#);
+        let answer = server.post("/v1/batch", format!(r#"{{"batch":[{}]}}"#, vec![event; count].join(",")));
+        assert_eq!(answer.body, SUCCESS);
+    };
+    let last = || server.get("/console/v1/events?limit=1").json()["data"][0]["sequence"].as_u64().expect("an event");
+    // What comes first of everything after `from`: how many were left out, or an event.
+    let first = |query: &str, from: u64| {
+        let mut reader = Reader::open(&server, query, Some(from));
+        loop {
+            let line = reader.0.line().expect("an event in time");
+            if line == "event: skipped" {
+                return reader.0.line().expect("how many");
+            } else if line.starts_with("id: ") {
+                return "nothing".to_owned();
+            }
+        }
+    };
+    batch("wanted", 1);
+    let from = last();
+    batch("noise", 300);
+    batch("wanted", 200);
+    assert_eq!(first("?name=segment::wanted", from), "nothing", "just a portion between others");
+    assert_eq!(first("", from), r#"data: {"count":300}"#);
+    assert_eq!(first("", from + 300), "nothing", "just a portion");
+    assert_eq!(first("", from + 299), r#"data: {"count":1}"#);
+    batch("wanted", 1);
+    assert_eq!(first("?name=segment::wanted", from), r#"data: {"count":null}"#);
+}
+
+#[test]
 fn a_stream_ends_with_the_server() {
     let mut server = Server::start(&project());
     let mut reader = Reader::open(&server, "", None);

@@ -3,11 +3,16 @@
 use super::disk::{Call, Disk, Fault};
 use super::oracle::Contents;
 use super::threads::{House, ends, until, wait};
+use crate::running::Connection;
 use futures_util::FutureExt;
 use std::io::ErrorKind;
+use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::Duration;
+use weir::admin::{Admin, system_random};
+use weir::clock::ManualClock;
 use weir::event::{Outcome, Source};
+use weir::http::{self, Bodies, BodyLimits, Listen};
 use weir::store::{Options, RejectedSample, Submission, Tally};
 use weir::writer::{Limits, Pending, Unavailable};
 
@@ -64,6 +69,40 @@ fn a_full_queue_makes_callers_wait_and_no_longer_than_it_is_full() {
         });
         ends("the writer stops", move || house.writing.stop()).expect("a clean end");
     }
+}
+
+#[test]
+fn a_body_weighs_until_its_events_are_queued() {
+    const BODY_BYTES: usize = 1000;
+    let (house, _first) = held(Limits { queue_messages: 1, ..Limits::default() });
+    let _second = queue(&house, house.submission([1]));
+    let clock = Arc::new(ManualClock::at(super::life::NOW));
+    let (store, handle, meters) = (house.store.clone(), house.handle.clone(), house.meters.clone());
+    let limits = weir::ingest::Limits::default();
+    let admin =
+        Admin::load(store, handle, clock, meters.clone(), system_random(), limits).expect("an empty store loads");
+    let token = admin.machine_token("test");
+    let memory = BodyLimits { memory_bytes: BODY_BYTES * 3 / 2, ..BodyLimits::default() };
+    let app = http::House::new(admin, Bodies::new(memory, meters.clone()), Duration::from_secs(3600));
+    let listen = Listen { threads: 1, ..Listen::on(([127, 0, 0, 1], 0).into()) };
+    let serving = http::serve(listen, Arc::new(app), meters.clone()).expect("a free port");
+    let send = || {
+        let mut connection = Connection::to(serving.address()).expect("it listens");
+        let body = format!("{:BODY_BYTES$}", r#"{"event":"e","userId":"u"}"#);
+        let head = "POST /v1/track HTTP/1.1\r\nhost: x";
+        let head = format!("{head}\r\nstatsig-api-key: {token}\r\ncontent-length: {BODY_BYTES}\r\n\r\n");
+        connection.send((head + &body).as_bytes()).expect("it reads");
+        connection
+    };
+    let mut waiting = send();
+    until("the body is read", || meters.body_memory.get() == BODY_BYTES as u64);
+    let crowded = send().answer("POST").expect("an answer at once");
+    assert_eq!((crowded.status, crowded.code().as_str()), (503, "overloaded"));
+    assert!(crowded.body.contains("bodies"), "{}", crowded.body);
+    house.disk.release();
+    assert_eq!(waiting.answer("POST").expect("its answer").status, 200);
+    assert_eq!(meters.body_memory.get(), 0);
+    assert_eq!(send().answer("POST").expect("an answer").status, 200, "there is room again");
 }
 
 #[test]

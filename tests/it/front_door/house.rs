@@ -28,7 +28,7 @@ impl App for Echo {
         let place = Place::at(head.uri.path());
         let mut reply = match (place.resolve(&head.method), head.uri.path()) {
             (Resolved::Preflight, _) => cors::preflight(&head.headers),
-            (_, "/panic") => panic!("asked to"),
+            (_, "/panic" | "/v1/page") => panic!("asked to"),
             (_, "/wait") => {
                 self.entered.lock().expect("no panic holds it").send(()).expect("the test listens");
                 self.release.notified().await;
