@@ -12,6 +12,7 @@
 mod appender;
 mod batch;
 mod block;
+mod change;
 mod check;
 mod columns;
 mod dedupe;
@@ -29,9 +30,10 @@ mod terms;
 mod tests;
 mod volumes;
 
-pub use appender::{Appender, Applied, Change, CommitError, DocumentChange};
+pub use appender::Appender;
 pub use batch::{Batch, RejectedSample, Submission};
 pub use block::{Damage, Digest};
+pub use change::{Applied, Change, CommitError, DocumentChange};
 pub use check::CheckReport;
 pub use columns::{Columns, Numbers, Tally, UnitColumn};
 pub use dedupe::DedupeLimits;

@@ -1,0 +1,80 @@
+//! The ways in which the store changes, what became of a change, and why it did not reach the disk. Changes nothing itself.
+
+use super::batch::Submission;
+use super::block::Damage;
+use super::seal::{MergedRun, Sealed};
+
+/// One document of the catalog, a key, or its removal.
+#[derive(Debug, Clone, PartialEq)]
+pub enum DocumentChange {
+    PutItem {
+        kind: String,
+        id: String,
+        version: u64,
+        document: Vec<u8>,
+    },
+    RemoveItem {
+        kind: String,
+        id: String,
+        version: u64,
+        document: Vec<u8>,
+    },
+    PutKey {
+        id: String,
+        document: Vec<u8>,
+    },
+    RemoveKey {
+        id: String,
+    },
+    /// Gives an ID type its number.
+    AddIdType {
+        name: String,
+    },
+}
+
+/// The only ways in which the store changes.
+pub enum Change {
+    Append(Box<Submission>),
+    Documents(Vec<DocumentChange>),
+    Seal(Box<Sealed>),
+    /// Pieces of a run that is being merged; they count only once `Merge` names the run.
+    RunParts {
+        run: u64,
+        from: u32,
+        parts: Vec<Vec<u8>>,
+    },
+    Merge(Box<MergedRun>),
+}
+
+/// What a change came to, once its transaction is on disk.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Applied {
+    pub stored: u64,
+    pub duplicates: u64,
+    /// The log's end after the transaction.
+    pub next: u64,
+}
+
+/// A transaction that did not reach the disk. Nothing may be written after it: what the disk holds is unknown.
+#[derive(Debug, thiserror::Error)]
+pub enum CommitError {
+    #[error("the store could not be written: {0}")]
+    Disk(#[source] Box<redb::Error>),
+    #[error("events could not be compressed: {0}")]
+    Compress(#[source] std::io::Error),
+    #[error("the plain log could not be written: {0}")]
+    PlainLog(#[source] std::io::Error),
+    #[error(transparent)]
+    Damage(#[from] Damage),
+}
+
+macro_rules! from_redb {
+    ($($error:ident),*) => {
+        $(impl From<redb::$error> for CommitError {
+            fn from(error: redb::$error) -> Self {
+                CommitError::Disk(Box::new(error.into()))
+            }
+        })*
+    };
+}
+from_redb!(TransactionError, TableError, StorageError, CommitError, SetDurabilityError);
