@@ -58,12 +58,13 @@ pub(super) async fn serve<A: App>(
     loop {
         tokio::select! {
             biased;
-            // An error here is the client's: it went away or does not speak HTTP. hyper has answered what can be answered.
-            _ = connection.as_mut() => return,
+            // Before the connection: an answer that becomes ready at the same moment must say that it is the last.
             () = stopped(&mut stop), if !watch.is_stopping() => {
                 watch.stop();
                 connection.as_mut().graceful_shutdown();
             }
+            // An error here is the client's: it went away or does not speak HTTP. hyper has answered what can be answered.
+            _ = connection.as_mut() => return,
             () = look.as_mut() => {
                 let now = Instant::now();
                 if let Some(waiting) = watch.overdue(now) {
