@@ -113,10 +113,6 @@ impl Appender {
         self.dedupe.keys()
     }
 
-    pub fn dedupe_bytes(&self) -> u64 {
-        self.dedupe.bytes()
-    }
-
     pub fn dedupe_window_ms(&self, now: Timestamp) -> i64 {
         self.dedupe.window_ms(now)
     }

@@ -194,13 +194,6 @@ impl Dedupe {
         self.filtered_keys() + self.epochs.iter().map(|epoch| epoch.keys.len() as u64).sum::<u64>()
     }
 
-    /// Memory of filters and exact sets, in bytes.
-    pub fn bytes(&self) -> u64 {
-        let filters: usize = self.runs.iter().filter_map(|run| run.filter.as_ref()).map(Filter::bytes).sum();
-        let exact: usize = self.epochs.iter().map(|epoch| epoch.keys.allocation_size()).sum();
-        (filters + exact) as u64
-    }
-
     /// How far back a message is recognised now: the set window, or less where runs before the oldest one were forgotten.
     pub fn window_ms(&self, now: Timestamp) -> i64 {
         match self.runs.first() {

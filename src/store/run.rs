@@ -49,10 +49,6 @@ impl Filter {
             .all(|(word, salt)| word & (1 << ((key as u32).wrapping_mul(salt) >> 27)) != 0)
     }
 
-    pub fn bytes(&self) -> usize {
-        self.words.len() * 4
-    }
-
     pub fn parts(&self) -> impl Iterator<Item = Vec<u8>> + '_ {
         self.words.chunks(FILTER_PART_BYTES / 4).map(|words| words.iter().flat_map(|word| word.to_le_bytes()).collect())
     }

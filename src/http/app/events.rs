@@ -1,6 +1,7 @@
 //! The endpoints that take events: key, body, ingest, writer, answer. Knows no field of an event.
 
-use super::{House, NO_ROOM_RETRY_AFTER, RETRY_AFTER};
+use super::{House, refuse};
+use crate::admin::AdminError;
 use crate::catalog::Key;
 use crate::event::{Kind, Source, Timestamp};
 use crate::http::Body;
@@ -206,13 +207,8 @@ fn takes_one(route: Route<'_>, body: &[u8]) -> bool {
 }
 
 fn turn_away(unavailable: Unavailable) -> Reply {
-    let (status, code, after) = match unavailable {
-        Unavailable::NoRoom => (StatusCode::INSUFFICIENT_STORAGE, "no_room", NO_ROOM_RETRY_AFTER),
-        Unavailable::Overloaded => (StatusCode::SERVICE_UNAVAILABLE, "overloaded", RETRY_AFTER),
-        Unavailable::Stopping => (StatusCode::SERVICE_UNAVAILABLE, "stopping", RETRY_AFTER),
-        Unavailable::Poisoned => (StatusCode::SERVICE_UNAVAILABLE, "write_failed", RETRY_AFTER),
-    };
     // After a write that failed nobody knows what is on disk; what is sent again is recognised.
     let stored = if unavailable == Unavailable::Poisoned { "it may not be stored" } else { "nothing was stored" };
-    Reply::error(status, code, &format!("{unavailable}; {stored}, send it again later")).retry_after(after)
+    let message = format!("{unavailable}; {stored}, send it again later");
+    refuse(&AdminError { message, ..unavailable.into() })
 }
