@@ -15,6 +15,7 @@ mod key;
 mod layer;
 mod metric;
 mod mistake;
+mod pattern;
 mod plan;
 mod project_file;
 mod rule;
@@ -42,6 +43,7 @@ pub use metric::{
     MetricEvent, MetricEventType, MetricRef, MetricType, RollupTimeWindow,
 };
 pub use mistake::Mistake;
+pub use pattern::Pattern;
 pub use plan::{ApplyOptions, Change, Kept, Plan, WhyKept};
 pub use project_file::ProjectFile;
 pub use rule::{Condition, ConditionType, Operator, RolloutStep, Rule, Target};
