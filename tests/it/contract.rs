@@ -11,6 +11,7 @@ mod project;
 mod results;
 mod rules;
 mod senders;
+mod slices;
 mod stream;
 
 use crate::running::Server;
