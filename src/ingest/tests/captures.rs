@@ -1,7 +1,7 @@
 //! Requests recorded from real SDKs, every event field by field.
 
 use super::*;
-use crate::event::Subject;
+use crate::event::{Basis, Subject};
 use serde_json::Value;
 
 /// The recorded requests of one SDK: a JSON document a line.
@@ -111,7 +111,11 @@ fn every_event_of_statsigs_sdks_is_kept_as_it_was_sent() {
                     let owned = |text: Option<&str>| text.unwrap_or_default().to_owned();
                     let name = owned(text(metadata, name));
                     let rule = owned(text(metadata, "ruleID"));
-                    Some(Subject { kind, name, rule, value: owned(value), allocated: owned(allocated) })
+                    let basis = match text(metadata, "reason").unwrap() {
+                        reason if reason.ends_with("Unrecognized") => Basis::Unrecognized,
+                        _ => Basis::Rules,
+                    };
+                    Some(Subject { kind, name, rule, value: owned(value), allocated: owned(allocated), basis })
                 };
                 let name = text(item, "eventName").unwrap();
                 let subject = match name {
