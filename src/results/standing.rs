@@ -38,6 +38,7 @@ reasons! {
     Unrecognized => "unrecognized",
     /// An override of the gate or experiment forced the answer.
     Override => "override",
+    /// A holdout kept it away.
     HeldOut => "held_out",
     /// Outside of the experiment's allocation.
     NotAllocated => "not_allocated",
@@ -47,8 +48,12 @@ reasons! {
     NotStarted => "not_started",
     /// The experiment is over: everyone gets the group that was shipped.
     Decided => "decided",
+    /// The experiment was stopped: everyone gets the default.
     Abandoned => "abandoned",
+    /// The gate or experiment is switched off.
     Disabled => "disabled",
+    /// The group is switched off, and its units get the default.
+    DisabledGroup => "disabled_group",
     /// No rule's conditions were met.
     NoRule => "no_rule",
     /// By another rule of the gate than the one in question.
@@ -112,12 +117,13 @@ pub(super) fn verdict(question: &Question, split: &Split, subject: &Subject) -> 
     }
 }
 
-/// What a rule ID that is no group's says. The words are those of Statsig's config specs.
+/// What a rule ID that is no group's says. The words are those of Statsig's config specs, and of ours.
 fn no_group(question: &Question, rule: &str) -> NotCounted {
     match rule {
         "" => NotCounted::Unrecognized,
         "default" => NotCounted::NoRule,
         "disabled" => NotCounted::Disabled,
+        "disabledGroup" => NotCounted::DisabledGroup,
         "prestart" => NotCounted::NotStarted,
         "layerAssignment" => NotCounted::NotAllocated,
         "targetingGate" | "inlineTargetingRules" => NotCounted::NotTargeted,

@@ -123,6 +123,7 @@ fn uncounted() -> Vec<(Row, &'static str)> {
         (exposure("u3", "abandoned", 1000), "abandoned"),
         (exposure("u3", "default", 1000), "no_rule"),
         (exposure("u3", "disabled", 1000), "disabled"),
+        (exposure("u3", "disabledGroup", 1000), "disabled_group"),
         (exposure("u3", "", 1000), "unrecognized"),
         (exposure("u3", "q3_holdout", 1000), "held_out"),
         (exposure("u3", "grp_of_another", 1000), "unknown_rule"),
