@@ -7,6 +7,7 @@ mod counts;
 mod keys;
 mod lifecycle;
 mod limits;
+mod lists;
 mod project;
 mod results;
 mod rules;
