@@ -3,7 +3,7 @@
 
 use super::state::State;
 use super::{Admin, AdminError};
-use crate::catalog::{self, Catalog, ItemRef, Mistake, Plan, ProjectFile};
+use crate::catalog::{self, Catalog, Item, ItemRef, Mistake, Plan, ProjectFile};
 use crate::event::{Event, Kind, PRODUCTION, Source, Timestamp};
 use crate::store::{Batch, DocumentChange, Submission};
 use serde::Serialize;
@@ -146,27 +146,35 @@ fn documents(before: &Catalog, plan: &Plan, after: &Catalog, author: &str, now: 
     let mut documents: Vec<DocumentChange> =
         after.id_types().iter().map(|it| DocumentChange::AddIdType { name: it.name.clone() }).collect();
     for change in plan.create.iter().chain(&plan.update).chain(&plan.adopt) {
-        if let Some(item) = after.item(change.item.kind, &change.item.id) {
-            documents.push(DocumentChange::PutItem {
-                kind: item.kind.as_str().to_owned(),
-                id: item.id.clone(),
-                version: item.version,
-                document: serde_json::to_vec(item).expect("an item always serialises"),
-            });
-        }
+        documents.extend(after.item(change.item.kind, &change.item.id).map(put));
     }
-    for gone in &plan.remove {
-        let version = before.item(gone.kind, &gone.id).map_or(0, |item| item.version) + 1;
-        let document = serde_json::json!({ "removed": true, "author": author, "time": now.to_string() });
-        documents.push(DocumentChange::RemoveItem {
-            kind: gone.kind.as_str().to_owned(),
-            id: gone.id.clone(),
-            version,
-            document: document.to_string().into_bytes(),
-        });
+    documents.extend(plan.remove.iter().map(|gone| remove(gone, before, author, now)));
+    let (settled, unsettled) = after.settled_since(before);
+    documents.extend(settled.into_iter().map(put));
+    for item in unsettled {
+        documents.push(remove(&ItemRef { kind: item.kind, id: item.id.clone() }, before, author, now));
     }
     documents.extend(super::lists::changes(before, after));
     documents
+}
+
+fn put(item: &Item) -> DocumentChange {
+    DocumentChange::PutItem {
+        kind: item.kind.as_str().to_owned(),
+        id: item.id.clone(),
+        version: item.version,
+        document: serde_json::to_vec(item).expect("an item always serialises"),
+    }
+}
+
+fn remove(gone: &ItemRef, before: &Catalog, author: &str, now: Timestamp) -> DocumentChange {
+    let document = serde_json::json!({ "removed": true, "author": author, "time": now.to_string() });
+    DocumentChange::RemoveItem {
+        kind: gone.kind.as_str().to_owned(),
+        id: gone.id.clone(),
+        version: before.item(gone.kind, &gone.id).map_or(0, |item| item.version) + 1,
+        document: document.to_string().into_bytes(),
+    }
 }
 
 fn invalid(mistakes: Vec<Mistake>) -> AdminError {

@@ -23,6 +23,10 @@ pub struct Experiment {
     /// Who is randomised: `userID`, `stableID` or a custom ID type.
     #[serde(default = "user_id")]
     pub id_type: String,
+    /// Weir's own, not Statsig's: what the hashes of allocation and groups start from. Left out it is made of kind and ID. A
+    /// new one deals all units anew.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub salt: Option<String>,
     /// What you expect to happen, and why.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub hypothesis: Option<String>,
