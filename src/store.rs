@@ -41,7 +41,7 @@ pub use check::CheckReport;
 pub use columns::{Columns, Numbers, Tally, UnitColumn};
 pub use dedupe::DedupeLimits;
 pub use fingerprint::Keys;
-pub use lists::{IdHash, List, ListLimits, Lists};
+pub use lists::{List, ListLimits, Lists};
 pub use open::OpenError;
 #[cfg(test)]
 pub use probe::Pushed;

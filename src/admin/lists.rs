@@ -5,8 +5,9 @@
 use super::events::{DEFAULT_ROWS, MAX_ROWS};
 use super::{Admin, AdminError};
 use crate::catalog::{Catalog, Segment, SegmentType};
+use crate::evaluate::ListId;
 use crate::ingest;
-use crate::store::{DocumentChange, IdHash, ListChange, ListLimits, Lists, Store};
+use crate::store::{DocumentChange, ListChange, ListLimits, Lists, Store};
 use crate::writer::Handle;
 use serde::{Deserialize, Serialize};
 use std::collections::{BTreeMap, HashSet};
@@ -165,8 +166,8 @@ fn check_room<'a>(lists: &Lists, added: impl IntoIterator<Item = (&'a str, &'a [
     let mut all = lists.count();
     for (id, ids) in added {
         let list = lists.get(id);
-        let is_new = |hash: &IdHash| list.as_ref().is_none_or(|list| !list.contains(*hash));
-        let new = ids.iter().map(|id| IdHash::of(id)).filter(is_new).collect::<HashSet<_>>().len() as u64;
+        let is_new = |hash: &ListId| list.as_ref().is_none_or(|list| !list.contains(*hash));
+        let new = ids.iter().map(|id| ListId::of(id)).filter(is_new).collect::<HashSet<_>>().len() as u64;
         let had = list.as_ref().map_or(0, |list| list.count());
         if had + new > members {
             let message = format!("the list {id:?} has {had} IDs and would have {new} more; it can have {members}");

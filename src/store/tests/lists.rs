@@ -1,6 +1,7 @@
 //! ID lists in the store: lines, members and files, on disk and in memory, against a plain set of IDs.
 
 use super::{HOUR, event};
+use crate::evaluate::{IdLists, ListId};
 use crate::event::Timestamp;
 use crate::store::tables::{LIST_FILES, LIST_MEMBERS, LISTS};
 use crate::store::*;
@@ -106,7 +107,7 @@ fn lines(lines: &[(char, &str)]) -> String {
 }
 
 fn contains(store: &Store, list: &str, id: &str) -> bool {
-    store.lists().contains(list, &line('+', id)[1..9])
+    store.lists().contains(list, &ListId::of(id))
 }
 
 #[test]
@@ -235,7 +236,7 @@ fn members_who_come_and_go_do_not_make_a_file_long_for_ever() {
     assert_eq!((house.file("vips").len(), house.list("vips").file_id()), (90, first.file_id()));
     house.members("vips", &[], &["a"]);
     let mut anew = [line('+', "b"), line('+', "c")];
-    anew.sort_by_key(|line| IdHash::parse(&line[1..9]));
+    anew.sort();
     assert_eq!(house.file("vips"), anew.concat());
     let second = house.list("vips");
     assert_ne!(second.file_id(), first.file_id());
@@ -321,7 +322,7 @@ fn what_is_wrong_with_a_list_is_told() {
     };
     assert_eq!(told(&|_| {}), Vec::<String>::new());
     let problems = told(&|transaction| {
-        let hash = IdHash::of("b").0;
+        let hash = crate::store::lists::key_of(ListId::of("b"));
         transaction.open_table(LIST_MEMBERS).unwrap().remove((0, hash, "b")).unwrap();
     });
     assert_eq!(problems, [r#"ID list "vips": its 0 members are not the 1 of its lines"#]);
