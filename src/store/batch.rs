@@ -52,6 +52,15 @@ impl NewTerms {
     }
 }
 
+/// An event's effect on an ID list, should the event be stored.
+#[derive(Debug)]
+pub(super) struct RowMembership {
+    pub row: u32,
+    pub list: Arc<str>,
+    pub id: String,
+    pub is_member: bool,
+}
+
 /// Events of one request, ready to be appended.
 pub struct Batch {
     keys: Keys,
@@ -65,6 +74,8 @@ pub struct Batch {
     pub(super) new_names: NewTerms,
     pub(super) new_environments: NewTerms,
     pub(super) new_subjects: NewTerms,
+    /// In the order of their rows.
+    pub(super) memberships: Vec<RowMembership>,
 }
 
 impl Batch {
@@ -79,6 +90,7 @@ impl Batch {
             new_names: NewTerms::default(),
             new_environments: NewTerms::default(),
             new_subjects: NewTerms::default(),
+            memberships: Vec::new(),
         }
     }
 
@@ -104,7 +116,9 @@ impl Batch {
     /// How much the batch weighs in memory, nearly.
     pub fn bytes(&self) -> usize {
         let text = self.text.len() + self.frames.iter().map(|(frame, _)| frame.bytes.len()).sum::<usize>();
-        text + self.rows.len() * size_of::<BatchRow>() + self.units.len() * size_of::<(TermId, u64)>()
+        text + self.rows.len() * size_of::<BatchRow>()
+            + self.units.len() * size_of::<(TermId, u64)>()
+            + self.memberships.iter().map(|it| size_of::<RowMembership>() + it.id.len()).sum::<usize>()
     }
 
     /// Compresses the text as frames of at most `frame_bytes`, unless a single row is longer. Nothing is pushed afterwards.
@@ -122,6 +136,12 @@ impl Batch {
         self.frames = frames;
         self.text = Vec::new();
         Ok(())
+    }
+
+    /// Lets the last event put a unit into an ID list, or take it out, if the event is stored: a duplicate changes nothing.
+    pub fn enlist(&mut self, list: &Arc<str>, id: &str, is_member: bool) {
+        let row = self.rows.len().saturating_sub(1) as u32;
+        self.memberships.push(RowMembership { row, list: list.clone(), id: id.to_owned(), is_member });
     }
 
     /// Appends one event.

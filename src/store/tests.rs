@@ -1,5 +1,7 @@
 //! The store as its writer and readers use it: appended, sealed, merged, reopened, checked.
 
+mod lists;
+
 use super::*;
 use crate::event::{Basis, Event, Kind, Source, Subject, Timestamp, Unit};
 use tempfile::TempDir;
@@ -190,7 +192,10 @@ fn a_store_of_a_newer_format_and_a_foreign_file_are_refused() {
         transaction.open_table(tables::META).unwrap().insert("format", 99u32.to_le_bytes().as_slice()).unwrap();
         transaction.commit().unwrap();
     }
-    assert!(matches!(Store::open(&path, options(), [1; 32]), Err(OpenError::Newer { found: 99, known: tables::FORMAT })));
+    assert!(matches!(
+        Store::open(&path, options(), [1; 32]),
+        Err(OpenError::Newer { found: 99, known: tables::FORMAT })
+    ));
 
     let foreign = directory.path().join("foreign.redb");
     {
