@@ -13,6 +13,7 @@ mod project;
 mod results;
 mod rules;
 mod senders;
+mod slices;
 mod stream;
 
 use crate::running::Server;
