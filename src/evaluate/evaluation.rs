@@ -15,8 +15,8 @@ use std::sync::LazyLock;
 
 /// The members of ID lists.
 pub trait IdLists {
-    /// Whether a list (named after its segment) holds a unit, by the eight characters of its [`ListId`]. A list that is not
-    /// there holds nobody.
+    /// Whether a list (named after its segment) holds a unit, by the eight characters of its [`ListId`]. A list that is
+    /// not there holds nobody.
     fn contains(&self, list: &str, hash8: &str) -> bool;
 }
 

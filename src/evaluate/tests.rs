@@ -1,5 +1,5 @@
-//! Evaluation as a person meets it: recorded answers of real SDKs, each operator and condition, what a catalog is compiled
-//! to, and what must never move. Reads only committed files.
+//! Evaluation as a person meets it: recorded answers of real SDKs, each operator and condition, what a catalog is
+//! compiled to, and what must never move. Reads only committed files.
 
 mod choices;
 mod compiled;
