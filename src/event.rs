@@ -304,7 +304,7 @@ mod tests {
     #[test]
     fn the_usual_form_is_read_as_the_general_one_reads_it() {
         let general = |text: &str| text.parse::<jiff::Timestamp>().ok().map(|at| at.as_millisecond());
-        for year in [1, 4, 1582, 1900, 1969, 1970, 2000, 2026, 2100, 9999] {
+        for year in [1, 4, 1582, 1900, 1969, 1970, 2000, 2026, 2100, 9998] {
             for month in 0..=13 {
                 for day in [0, 1, 28, 29, 30, 31, 32] {
                     let text = format!("{year:04}-{month:02}-{day:02}T23:59:58.007Z");
