@@ -29,3 +29,6 @@ pub use user::User;
 
 /// Before the ID of a segment in the name of its spec: segments travel as gates.
 pub const SEGMENT_PREFIX: &str = "segment:";
+
+#[cfg(test)]
+mod tests;

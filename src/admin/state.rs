@@ -3,7 +3,7 @@
 
 use super::LoadError;
 use crate::catalog::{Catalog, Incoming, Item, Key, KeyRing, SegmentType};
-use crate::ingest::{Audience, Audiences, IdTypes, Limits, Rules, SourceRules};
+use crate::ingest::{Audience, Audiences, HashedNames, IdTypes, Limits, Rules, SourceRules};
 use crate::store::{Store, Terms};
 
 #[derive(Debug)]
@@ -56,7 +56,20 @@ fn rules(catalog: &Catalog, keys: &KeyRing, terms: &Terms, store_id: &str, limit
         Some(Audience { list: segment.id.as_str().into(), id_type: id_types.find(&segment.id_type)? })
     }));
     rules.client_keys = keys.keys().iter().filter_map(|key| key.client_text.clone()).collect();
+    rules.names = HashedNames::new(names(catalog));
     rules
+}
+
+/// What SDKs may call by its hash.
+fn names(catalog: &Catalog) -> impl Iterator<Item = &str> {
+    let switches = catalog.gates().iter().map(|it| [&it.name, &it.id]);
+    let configs = catalog.dynamic_configs().iter().map(|it| [&it.name, &it.id]);
+    let experiments = catalog.experiments().iter().map(|it| [&it.name, &it.id]);
+    let layers = catalog.layers().iter().map(|it| [&it.name, &it.id]);
+    let segments = catalog.segments().iter().map(|it| [&it.name, &it.id]);
+    let holdouts = catalog.holdouts().iter().map(|it| [&it.name, &it.id]);
+    let all = switches.chain(configs).chain(experiments).chain(layers).chain(segments).chain(holdouts);
+    all.flatten().map(String::as_str)
 }
 
 fn take(rules: &mut SourceRules, incoming: &Incoming, id_types: &IdTypes) {

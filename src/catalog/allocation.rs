@@ -42,8 +42,8 @@ impl Allocation {
             let Some(end) = end else {
                 return Err(format!("gives \"{experiment}\" a bucket beyond the last one, {}", BUCKETS - 1));
             };
-            for bucket in first..end {
-                if std::mem::replace(&mut taken[bucket], true) {
+            for (bucket, taken) in (first..end).zip(&mut taken[first..end]) {
+                if std::mem::replace(taken, true) {
                     return Err(format!("gives bucket {bucket} to \"{experiment}\" though it is taken already"));
                 }
             }

@@ -149,17 +149,14 @@ impl Catalog {
                 item.applied = Some(Digest::of_document(&change.document));
             }
         }
-        let mut after = Catalog::from_items(items.into_values())?;
-        // What was settled when this catalog was made, and is not written yet, is still to be written.
-        let unwritten = self.settled.iter().filter(|item_ref| after.items.contains_key(item_ref)).cloned();
-        after.settled.extend(unwritten);
-        Ok(after)
+        Catalog::from_items(items.into_values())
     }
 
-    /// The internal items that have to be written with a change from another catalog to this one, and those that have to
-    /// be removed.
+    /// The internal items that have to be written with a change from the stored catalog to this one, and those that have
+    /// to be removed. What the stored one already had to settle when it was loaded is written too, once.
     pub fn settled_since<'a>(&'a self, before: &'a Catalog) -> (Vec<&'a Item>, Vec<&'a Item>) {
-        let put = self.settled.iter().filter_map(|item_ref| self.items.get(item_ref)).collect();
+        let settled = self.settled.union(&before.settled);
+        let put = settled.filter_map(|item_ref| self.items.get(item_ref)).collect();
         let gone = |item_ref: &ItemRef| item_ref.kind.is_internal() && !self.items.contains_key(item_ref);
         let gone = before.items.iter().filter(|(item_ref, _)| gone(item_ref)).map(|(_, item)| item).collect();
         (put, gone)

@@ -15,8 +15,9 @@ use std::sync::LazyLock;
 
 /// The members of ID lists.
 pub trait IdLists {
-    /// Whether a list (named after its segment) holds a unit, by [`ListId`]. A list that is not there holds nobody.
-    fn contains(&self, list: &str, unit: &ListId) -> bool;
+    /// Whether a list (named after its segment) holds a unit, by the eight characters of its [`ListId`]. A list that is not
+    /// there holds nobody.
+    fn contains(&self, list: &str, hash8: &str) -> bool;
 }
 
 /// No lists at all.
@@ -24,7 +25,7 @@ pub trait IdLists {
 pub struct NoLists;
 
 impl IdLists for NoLists {
-    fn contains(&self, _: &str, _: &ListId) -> bool {
+    fn contains(&self, _: &str, _: &str) -> bool {
         false
     }
 }
@@ -33,23 +34,23 @@ static EMPTY: LazyLock<Value> = LazyLock::new(|| Value::Object(Map::new()));
 
 impl Specs {
     /// Makes ready to evaluate a user. `now` is what conditions on the time look at.
-    pub fn evaluate<'a>(&'a self, user: &'a User, lists: &'a dyn IdLists, now: Timestamp) -> Evaluation<'a> {
+    pub fn evaluate<'a, 'u>(&'a self, user: &'u User, lists: &'u dyn IdLists, now: Timestamp) -> Evaluation<'a, 'u> {
         Evaluation { specs: self, user, lists, now, exposures: Vec::new(), asked: Vec::new(), bucket: None }
     }
 }
 
-/// One user, evaluated against as many gates, configs and layers as one likes.
-pub struct Evaluation<'a> {
+/// One user, evaluated against as many gates, configs and layers as one likes. Results borrow from the specs only.
+pub struct Evaluation<'a, 'u> {
     specs: &'a Specs,
-    user: &'a User,
-    lists: &'a dyn IdLists,
+    user: &'u User,
+    lists: &'u dyn IdLists,
     now: Timestamp,
     /// Of what is being evaluated.
     exposures: Vec<SecondaryExposure<'a>>,
     /// The gates that were asked meanwhile, so that each is evaluated once however often others ask for it.
     asked: Vec<(usize, bool, &'a str)>,
     /// The last bucket, by salt and unit: the groups of an experiment ask for the same one after the other.
-    bucket: Option<(&'a str, &'a str, usize)>,
+    bucket: Option<(&'a str, &'u str, usize)>,
 }
 
 /// What a spec comes to.
@@ -65,7 +66,7 @@ struct Outcome<'a> {
 /// A condition that Weir does not know.
 struct Unsupported;
 
-impl<'a> Evaluation<'a> {
+impl<'a, 'u> Evaluation<'a, 'u> {
     /// A gate. Holdouts and segments (`segment:<id>`) are gates too. An unknown one is false.
     pub fn gate(&mut self, name: &str) -> GateResult<'a> {
         let Some(spec) = self.specs.gates.get(name) else {
@@ -229,13 +230,13 @@ impl<'a> Evaluation<'a> {
         };
         match (test, value) {
             (Test::InList { list, wanted }, Some(value)) => {
-                self.lists.contains(list, &ListId::of(value.text())) == *wanted
+                self.lists.contains(list, ListId::of(value.text()).as_str()) == *wanted
             }
             (test, value) => test.holds(value),
         }
     }
 
-    fn bucket(&mut self, prefix: &'a str, unit: &'a str) -> usize {
+    fn bucket(&mut self, prefix: &'a str, unit: &'u str) -> usize {
         if let Some((known_prefix, known_unit, bucket)) = self.bucket
             && known_prefix == prefix
             && known_unit == unit

@@ -19,8 +19,9 @@ pub struct User {
     app_version: Field,
     custom: HashMap<String, Field>,
     private: HashMap<String, Field>,
-    environment: Vec<(String, Field)>,
-    /// By ID type, with its name in lower case.
+    /// By name, and by name in lower case.
+    environment: Vec<(String, String, Field)>,
+    /// By ID type, and by ID type in lower case.
     custom_ids: Vec<(String, String, Field)>,
 }
 
@@ -30,6 +31,8 @@ impl User {
     pub fn from_json(user: &Value) -> User {
         let fields = |name: &str| user[name].as_object().into_iter().flat_map(Map::iter);
         let map = |name| fields(name).map(|(name, value)| (name.clone(), Field::new(value))).collect();
+        let list =
+            |name| fields(name).map(|(name, value)| (name.clone(), name.to_lowercase(), Field::new(value))).collect();
         User {
             user_id: Field::new(&user["userID"]),
             email: Field::new(&user["email"]),
@@ -40,10 +43,8 @@ impl User {
             app_version: Field::new(&user["appVersion"]),
             custom: map("custom"),
             private: map("privateAttributes"),
-            environment: fields("statsigEnvironment").map(|(name, value)| (name.clone(), Field::new(value))).collect(),
-            custom_ids: fields("customIDs")
-                .map(|(name, value)| (name.clone(), name.to_lowercase(), Field::new(value)))
-                .collect(),
+            environment: list("statsigEnvironment"),
+            custom_ids: list("customIDs"),
         }
     }
 
@@ -62,13 +63,11 @@ impl User {
 
     /// The user's ID of this type: by its exact name, then without regard to case.
     pub(super) fn unit(&self, id_type: &UnitType) -> Option<&Field> {
-        let found = if id_type.is_user {
-            Some(&self.user_id)
-        } else {
-            let exact = self.custom_ids.iter().find(|(name, ..)| *name == id_type.name);
-            exact.or_else(|| self.custom_ids.iter().find(|(_, lower, _)| *lower == id_type.lower)).map(|(.., id)| id)
+        let id = match id_type.is_user {
+            true => Some(&self.user_id),
+            false => found(&self.custom_ids, &id_type.name, &id_type.lower),
         };
-        found.filter(|id| !id.is_null())
+        id.filter(|id| !id.is_null())
     }
 
     /// The same as text; empty for a user without such an ID, who falls into a bucket all the same.
@@ -97,11 +96,13 @@ impl User {
 
     /// A field of `statsigEnvironment`: by its exact name, then without regard to case.
     pub(super) fn environment(&self, name: &FieldName) -> Option<&Field> {
-        let exact = self.environment.iter().find(|(field, _)| *field == name.exact);
-        exact
-            .or_else(|| self.environment.iter().find(|(field, _)| field.to_lowercase() == name.lower))
-            .map(|(_, value)| value)
+        found(&self.environment, &name.exact, &name.lower)
     }
+}
+
+fn found<'l>(list: &'l [(String, String, Field)], exact: &str, lower: &str) -> Option<&'l Field> {
+    let by_name = list.iter().find(|(name, ..)| name == exact);
+    by_name.or_else(|| list.iter().find(|(_, name, _)| name == lower)).map(|(.., value)| value)
 }
 
 fn listed<'m>(map: &'m HashMap<String, Field>, name: &FieldName) -> Option<&'m Field> {

@@ -4,6 +4,8 @@
 mod commands;
 mod console;
 mod counts;
+mod encodings;
+mod exposures;
 mod keys;
 mod lifecycle;
 mod limits;
@@ -12,6 +14,7 @@ mod project;
 mod results;
 mod rules;
 mod senders;
+mod slices;
 mod stream;
 
 use crate::running::Server;
