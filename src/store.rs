@@ -115,12 +115,12 @@ struct Shared {
     id: String,
     keys: Keys,
     terms: ArcSwap<Terms>,
-    lists: Lists,
     options: Options,
     /// Compressors that nobody uses at the moment: each takes a megabyte of tables that cost more to make than a body.
     packers: Mutex<Vec<Packer>>,
     /// Whether submissions are compressed at all; not where a plain log stands in the store's place.
     packing: AtomicBool,
+    lists: Lists,
     next: AtomicU64,
     /// How long a message is remembered, in ms: as configured, and as it is now.
     configured_window_ms: i64,

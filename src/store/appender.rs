@@ -259,14 +259,15 @@ impl Appender {
             self.make_room(text.len(), transaction)?;
             self.builder.push(numbers(row), units_of(row), row.fingerprint, text);
         }
+        // Those of a row that is not stored are passed over.
+        let listed: Vec<_> = memberships.iter().filter(|it| is_new[it.row as usize]).collect();
         for (tally, count) in tallies {
             *write.tallies.entry(tally).or_default() += count;
         }
         self.put_samples(&samples, transaction)?;
-        if !memberships.is_empty() {
-            let listed = memberships.iter().filter(|it| is_new[it.row as usize]);
-            let listed = listed.map(|it| Membership { list: &it.list, id: &it.id, is_member: it.is_member });
-            applied.unlisted = self.lists.put(listed, transaction, &mut write.lists)?;
+        if !listed.is_empty() {
+            let of = listed.iter().map(|it| Membership { list: &it.list, id: &it.id, is_member: it.is_member });
+            applied.unlisted = self.lists.put(of, transaction, &mut write.lists)?;
         }
         Ok(applied)
     }

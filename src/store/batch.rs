@@ -116,15 +116,9 @@ impl Batch {
     /// How much the batch weighs in memory, nearly.
     pub fn bytes(&self) -> usize {
         let text = self.text.len() + self.frames.iter().map(|(frame, _)| frame.bytes.len()).sum::<usize>();
-        let listed = self.memberships.iter().map(|it| size_of::<RowMembership>() + it.id.len()).sum::<usize>();
-        let units = self.units.len() * size_of::<(TermId, u64)>();
-        text + self.rows.len() * size_of::<BatchRow>() + units + listed
-    }
-
-    /// Lets the last event put a unit into an ID list, or take it out, if the event is stored: a duplicate changes nothing.
-    pub fn enlist(&mut self, list: &Arc<str>, id: &str, is_member: bool) {
-        let row = self.rows.len().saturating_sub(1) as u32;
-        self.memberships.push(RowMembership { row, list: list.clone(), id: id.to_owned(), is_member });
+        text + self.rows.len() * size_of::<BatchRow>()
+            + self.units.len() * size_of::<(TermId, u64)>()
+            + self.memberships.iter().map(|it| size_of::<RowMembership>() + it.id.len()).sum::<usize>()
     }
 
     /// Compresses the text as frames of at most `frame_bytes`, unless a single row is longer. Nothing is pushed afterwards.
@@ -142,6 +136,12 @@ impl Batch {
         self.frames = frames;
         self.text = Vec::new();
         Ok(())
+    }
+
+    /// Lets the last event put a unit into an ID list, or take it out, if the event is stored: a duplicate changes nothing.
+    pub fn enlist(&mut self, list: &Arc<str>, id: &str, is_member: bool) {
+        let row = self.rows.len().saturating_sub(1) as u32;
+        self.memberships.push(RowMembership { row, list: list.clone(), id: id.to_owned(), is_member });
     }
 
     /// Appends one event.
