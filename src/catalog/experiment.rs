@@ -23,6 +23,9 @@ pub struct Experiment {
     /// Who is randomised: `userID`, `stableID` or a custom ID type.
     #[serde(default = "user_id")]
     pub id_type: String,
+    /// What units are hashed with to divide them; the name if left out. Resetting the experiment makes a new one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub salt: Option<String>,
     /// What you expect to happen, and why.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub hypothesis: Option<String>,
