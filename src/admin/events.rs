@@ -4,6 +4,7 @@ use super::{Admin, AdminError};
 use crate::event::{Outcome, Sequence, Source, TermId, Timestamp};
 use crate::ingest::view;
 use crate::store::{EventFilter, RejectedSample, Snapshot, StoredEvent};
+use schemars::JsonSchema;
 use serde::Serialize;
 use serde_json::value::RawValue;
 use serde_json::{Map, Value};
@@ -27,7 +28,7 @@ pub struct EventsQuery {
 }
 
 /// One event as the API shows it.
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct EventRow {
     pub sequence: u64,
@@ -45,9 +46,11 @@ pub struct EventRow {
     pub metadata: Map<String, Value>,
     pub user: Map<String, Value>,
     pub environment: String,
+    #[schemars(with = "Map<String, Value>")]
     pub raw: Box<RawValue>,
     /// What the whole batch said for each of its events, if anything.
     #[serde(skip_serializing_if = "Option::is_none")]
+    #[schemars(with = "Option<Map<String, Value>>")]
     pub shared: Option<Box<RawValue>>,
 }
 
@@ -111,7 +114,7 @@ pub struct Skipped {
 }
 
 /// One event name of one source.
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct NameRow {
     pub name: String,
