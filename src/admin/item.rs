@@ -125,6 +125,7 @@ impl Admin {
         let author = change.author.clone();
         let edit = Edit { item, document, version, author, time: now };
         let after = checked(&state.catalog, change, &edit)?;
+        environments_of_keys(&state, &after)?;
         let Edit { item, .. } = edit;
         let became = match (state.catalog.item(item.kind, &item.id), after.item(item.kind, &item.id)) {
             (_, None) => Became::Removed,
@@ -177,6 +178,20 @@ fn in_use(item: &ItemRef, mistakes: Vec<Mistake>) -> AdminError {
     let places: Vec<&str> = mistakes.iter().map(|mistake| mistake.place.as_str()).collect();
     let message = format!("{} is in use by {}; change that first", called(item), places.join(", "));
     AdminError { mistakes, ..AdminError::conflict("in_use", message) }
+}
+
+/// Keys are no items of the catalog, and may name its environments all the same.
+fn environments_of_keys(state: &State, after: &Catalog) -> Result<(), AdminError> {
+    let gone = |name: &String| state.catalog.environments().contains(name) && !after.environments().contains(name);
+    let keys = state.keys.keys().iter().filter(|key| key.environments.iter().any(gone));
+    let mistakes: Vec<Mistake> = keys
+        .map(|key| Mistake {
+            place: format!("keys[{:?}].environments", key.id),
+            message: format!("the key {:?} is for an environment that would be gone", key.description),
+        })
+        .collect();
+    let item = ItemRef { kind: ItemKind::Environments, id: ItemKind::Environments.as_str().to_owned() };
+    if mistakes.is_empty() { Ok(()) } else { Err(in_use(&item, mistakes)) }
 }
 
 /// The list itself may be wrong, or something may still name an environment that the list no longer has.

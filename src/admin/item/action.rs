@@ -131,6 +131,10 @@ pub(super) fn become_status(document: &mut Document, to: &str, with: &With<'_>) 
     if !next(from).contains(&to) {
         return Err(wrong_status(document, to, with));
     }
+    if to == "decision_made" && !document.contains_key("launchedGroupID") {
+        let wrong = mistake("launchedGroupID", "is missing; a decision needs the ID of the group to ship");
+        return Err(AdminError::invalid_item(vec![wrong]));
+    }
     match to {
         "active" => drop(document.entry("startTime").or_insert_with(|| with.now.to_string().into())),
         "experiment_stopped" | "decision_made" | "abandoned" => {
@@ -179,8 +183,8 @@ fn decide(document: &mut Document, with: &With<'_>) -> Result<(), AdminError> {
     if status(document) == "decision_made" {
         return Err(wrong_status(document, "decided", with));
     }
-    become_status(document, "decision_made", with)?;
     document.insert("launchedGroupID".into(), group.clone());
+    become_status(document, "decision_made", with)?;
     match said.get("decisionReason") {
         Some(reason) => drop(document.insert("decisionReason".into(), reason.clone())),
         None => drop(document.remove("decisionReason")),

@@ -253,7 +253,10 @@ fn a_status_that_is_patched_moves_as_by_its_action() {
     assert_eq!(patch(json!({"status": "assignment_stopped"})).status, 200);
     let again = patch(json!({"status": "active"})).json()["data"].clone();
     assert_eq!(again["startTime"], active["startTime"], "taken up again it began when it began");
+    assert_eq!(places(&patch(json!({"status": "decision_made"}))), ["launchedGroupID"]);
     assert!(patch(json!({"status": "experiment_stopped"})).json()["data"]["endTime"].is_string());
+    let decided = patch(json!({"status": "decision_made", "launchedGroupID": "test"})).json()["data"].clone();
+    assert_eq!((&decided["status"], &decided["launchedGroupID"]), (&json!("decision_made"), &json!("test")));
     let made = done(&server, "POST", "experiments", &json!({"name": "f", "groups": groups(), "status": "active"}));
     assert!(made["startTime"].is_string(), "{made}");
 }

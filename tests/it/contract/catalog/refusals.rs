@@ -5,6 +5,8 @@ use super::*;
 /// A server with a gate that others ask for, a layer with an experiment, and a holdout.
 fn with_references() -> Server {
     let mut project = with_editor();
+    let qa = json!({"description": "qa", "type": "SERVER", "environments": ["development"]});
+    project["keys"].as_array_mut().expect("a list").push(qa);
     project["unitIdTypes"] = json!([{"name": "companyID"}]);
     project["segments"] = json!([{"name": "beta", "type": "id_list", "ids": ["u1"]}]);
     let asks = |kind: &str, what: &str| {
@@ -168,6 +170,7 @@ fn what_does_not_go_together_with_what_is_there_is_a_conflict() {
         ("DELETE", "metrics/sales::sum", Value::Null, "in_use"),
         ("DELETE", "unit_id_types/companyID", Value::Null, "in_use"),
         ("PUT", "environments", json!({"environments": [{"name": "production"}]}), "in_use"),
+        ("PUT", "environments", json!({"environments": [{"name": "production"}, {"name": "staging"}]}), "in_use"),
         ("PATCH", "gates/base", json!({"isEnabled": false, "version": 2}), "version_conflict"),
         ("PUT", "settings", json!({"version": 1}), "version_conflict"),
     ] {
