@@ -1,7 +1,7 @@
 //! The event that tells of a change of the catalog: who, what, and which fields from what to what. Never holds a secret.
 
 use super::Admin;
-use crate::catalog::{Catalog, Item, ItemKind, ItemRef};
+use crate::catalog::{Catalog, ItemKind, ItemRef};
 use crate::event::{Event, Kind, PRODUCTION, Source, Timestamp};
 use crate::store::Batch;
 use serde_json::{Map, Value, json};
@@ -76,7 +76,7 @@ pub(super) fn called(item: &ItemRef) -> String {
 }
 
 fn metadata(before: &Catalog, after: &Catalog, item: &ItemRef, became: Became, author: &str) -> Value {
-    let (old, new) = (before.item(item.kind, &item.id), after.item(item.kind, &item.id));
+    let new = after.item(item.kind, &item.id);
     let mut metadata = json!({
         "type": item.kind.as_str(),
         "name": item.id,
@@ -85,11 +85,11 @@ fn metadata(before: &Catalog, after: &Catalog, item: &ItemRef, became: Became, a
         "version": new.map_or(0, |item| item.version),
     });
     let mut description = format!("{} {}", called(item), became.word());
-    if let (Some(old), Some(new)) = (old, new) {
-        let changes = changes(old, new);
+    if let (Some(old), Some(new)) = (document(before, item), document(after, item)) {
+        let changes = changes(item.kind, &old, &new);
         let fields: Vec<&str> = changes.keys().map(String::as_str).collect();
         description = format!("{description}: {}", fields.join(", "));
-        if let Some(environments) = environments(old, new, &fields) {
+        if let Some(environments) = environments(&old, &new, &fields) {
             metadata["environments"] = json!(environments);
         }
         metadata["changes"] = Value::Object(changes);
@@ -98,10 +98,19 @@ fn metadata(before: &Catalog, after: &Catalog, item: &ItemRef, became: Became, a
     metadata
 }
 
+/// What an item says, also where nobody has set it and its default holds.
+fn document(catalog: &Catalog, item: &ItemRef) -> Option<Value> {
+    match catalog.item(item.kind, &item.id) {
+        Some(item) => Some(item.document.clone()),
+        None => catalog.unset(item.kind, &item.id),
+    }
+}
+
 /// The top-level fields that differ, each with what it was and what it is; null for one that is not there.
-fn changes(old: &Item, new: &Item) -> Map<String, Value> {
-    let (whole_old, whole_new) = (fields_of(old.kind, &old.document), fields_of(new.kind, &new.document));
-    let (shown_old, shown_new) = (fields_of(old.kind, &old.shown()), fields_of(new.kind, &new.shown()));
+fn changes(kind: ItemKind, old: &Value, new: &Value) -> Map<String, Value> {
+    let shown = |document: &Value| fields_of(kind, &kind.shown(document));
+    let (whole_old, whole_new) = (fields_of(kind, old), fields_of(kind, new));
+    let (shown_old, shown_new) = (shown(old), shown(new));
     let names: BTreeSet<&String> = whole_old.keys().chain(whole_new.keys()).collect();
     let mut room = CHANGE_BYTES;
     let mut changes = Map::new();
@@ -134,12 +143,12 @@ fn tell(value: &Value, room: &mut usize) -> Value {
 }
 
 /// The environments that a change of rules concerns, if nothing but rules changed and each of them names its environments.
-fn environments(old: &Item, new: &Item, fields: &[&str]) -> Option<BTreeSet<String>> {
+fn environments(old: &Value, new: &Value, fields: &[&str]) -> Option<BTreeSet<String>> {
     if fields != ["rules"] {
         return None;
     }
     let empty = Vec::new();
-    let rules = |item: &'_ Item| item.document["rules"].as_array().unwrap_or(&empty).clone();
+    let rules = |document: &Value| document["rules"].as_array().unwrap_or(&empty).clone();
     let (old, new) = (rules(old), rules(new));
     let changed = (old.iter().filter(|rule| !new.contains(rule))).chain(new.iter().filter(|rule| !old.contains(rule)));
     let mut environments = BTreeSet::new();
@@ -153,48 +162,49 @@ fn environments(old: &Item, new: &Item, fields: &[&str]) -> Option<BTreeSet<Stri
 mod tests {
     use super::*;
 
-    fn item(kind: ItemKind, document: Value) -> Item {
-        let (version, time) = (1, Timestamp(1_795_438_699_353));
-        Item { kind, id: "x".into(), document, version, author: "somebody".into(), time, applied: None }
+    fn of_gate(old: &Value, new: &Value) -> Map<String, Value> {
+        changes(ItemKind::Gate, old, new)
     }
 
     #[test]
     fn a_change_tells_each_field_that_differs_and_no_other() {
-        let old = item(ItemKind::Gate, json!({"isEnabled": true, "description": "a", "tags": ["t"]}));
-        let new = item(ItemKind::Gate, json!({"isEnabled": false, "tags": ["t"], "idType": "userID"}));
+        let old = json!({"isEnabled": true, "description": "a", "tags": ["t"]});
+        let new = json!({"isEnabled": false, "tags": ["t"], "idType": "userID"});
         let told = json!({
             "description": {"from": "a", "to": null},
             "idType": {"from": null, "to": "userID"},
             "isEnabled": {"from": true, "to": false},
         });
-        assert_eq!(Value::Object(changes(&old, &new)), told);
+        assert_eq!(Value::Object(of_gate(&old, &new)), told);
     }
 
     #[test]
     fn a_secret_that_changed_is_told_without_its_text() {
-        let old = item(ItemKind::Integration, json!({"writeKey": "first", "exposures": true}));
-        let new = item(ItemKind::Integration, json!({"writeKey": "second", "exposures": true}));
-        assert_eq!(changes(&old, &new)["writeKey"], json!({"from": "(hidden)", "to": "(hidden)"}));
+        let old = json!({"writeKey": "first", "exposures": true});
+        let new = json!({"writeKey": "second", "exposures": true});
+        assert_eq!(
+            changes(ItemKind::Integration, &old, &new)["writeKey"],
+            json!({"from": "(hidden)", "to": "(hidden)"})
+        );
     }
 
     #[test]
     fn a_long_value_is_told_by_its_size_and_many_values_have_a_bound_together() {
         let text = |chars: usize| "x".repeat(chars - 2);
         for (chars, whole) in [(VALUE_BYTES, true), (VALUE_BYTES + 1, false)] {
-            let old = item(ItemKind::Gate, json!({"description": text(chars)}));
-            let told = &changes(&old, &item(ItemKind::Gate, json!({})))["description"]["from"];
+            let told = &of_gate(&json!({"description": text(chars)}), &json!({}))["description"]["from"];
             assert_eq!(told == &json!(text(chars)), whole, "{told}");
             assert!(told.as_str().unwrap().contains(if whole { "xxx" } else { "1001 bytes" }));
         }
         let many: Map<String, Value> = (0..100).map(|n| (format!("f{n}"), text(VALUE_BYTES).into())).collect();
-        let told = changes(&item(ItemKind::Gate, Value::Object(many)), &item(ItemKind::Gate, json!({})));
+        let told = of_gate(&Value::Object(many), &json!({}));
         assert_eq!(told.len(), 100, "every field is named");
         assert!(Value::Object(told).to_string().len() < 2 * CHANGE_BYTES);
     }
 
     #[test]
     fn environments_are_named_when_only_their_rules_changed() {
-        let rules = |list: Value| item(ItemKind::Gate, json!({ "rules": list }));
+        let rules = |list: Value| json!({ "rules": list });
         let rule =
             |pass: u32, environments: Value| json!({"id": "r", "passPercentage": pass, "environments": environments});
         let everywhere = json!({"id": "all", "passPercentage": 1});

@@ -11,7 +11,7 @@ pub use action::Action;
 use super::change::documents;
 use super::config_change::{Became, called};
 use super::{Admin, AdminError, State};
-use crate::catalog::{Catalog, Edit, Item, ItemKind, ItemRef, Mistake};
+use crate::catalog::{Catalog, Edit, Item, ItemKind, ItemRef, Key, Mistake};
 use crate::event::{PRODUCTION, Timestamp};
 use crate::store::Snapshot;
 use schemars::JsonSchema;
@@ -174,22 +174,26 @@ fn checked(catalog: &Catalog, change: &ItemChange, edit: &Edit) -> Result<Catalo
     })
 }
 
-fn in_use(item: &ItemRef, mistakes: Vec<Mistake>) -> AdminError {
+fn in_use(item: &ItemRef, mut mistakes: Vec<Mistake>) -> AdminError {
+    for mistake in &mut mistakes {
+        // That it would be unknown is true, and no help.
+        mistake.message = format!("needs {}, which would be gone; change this first", named(item));
+    }
     let places: Vec<&str> = mistakes.iter().map(|mistake| mistake.place.as_str()).collect();
     let message = format!("{} is in use by {}; change that first", called(item), places.join(", "));
     AdminError { mistakes, ..AdminError::conflict("in_use", message) }
+}
+
+fn named(item: &ItemRef) -> String {
+    if item.kind == ItemKind::Environments { "an environment".to_owned() } else { called(item) }
 }
 
 /// Keys are no items of the catalog, and may name its environments all the same.
 fn environments_of_keys(state: &State, after: &Catalog) -> Result<(), AdminError> {
     let gone = |name: &String| state.catalog.environments().contains(name) && !after.environments().contains(name);
     let keys = state.keys.keys().iter().filter(|key| key.environments.iter().any(gone));
-    let mistakes: Vec<Mistake> = keys
-        .map(|key| Mistake {
-            place: format!("keys[{:?}].environments", key.id),
-            message: format!("the key {:?} is for an environment that would be gone", key.description),
-        })
-        .collect();
+    let place = |key: &Key| Mistake { place: format!("keys[{:?}].environments", key.id), message: String::new() };
+    let mistakes: Vec<Mistake> = keys.map(place).collect();
     let item = ItemRef { kind: ItemKind::Environments, id: ItemKind::Environments.as_str().to_owned() };
     if mistakes.is_empty() { Ok(()) } else { Err(in_use(&item, mistakes)) }
 }

@@ -181,6 +181,7 @@ fn schemas() -> Map<String, Value> {
         schemas.insert(format!("{name}Patch"), patch);
         schemas.insert(name.to_owned(), item);
     }
+    schemas.remove("ItemMetadata");
     let mut rule = schemas["Rule"].clone();
     if let Some(fields) = rule.as_object_mut() {
         fields.remove("required");
@@ -379,8 +380,8 @@ mod tests {
             assert!(schemas.contains_key(*name), "there is no schema {name}");
         }
         assert!(!text.contains("#/$defs/"), "a reference leads out of the document");
-        for name in ["Gate", "GatePatch", "Experiment", "Decision", "AuditRow", "Event", "Error", "Project"] {
-            assert!(named.contains(name), "{name} is never used");
+        for name in schemas.keys() {
+            assert!(named.contains(name.as_str()), "{name} is never used");
         }
     }
 

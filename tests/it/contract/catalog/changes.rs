@@ -44,6 +44,11 @@ fn each_change_is_one_event_that_tells_who_what_and_how() {
     done(&server, "DELETE", "gates/g", &Value::Null);
     let event = told(&server);
     assert_eq!((&event["metadata"]["action"], &event["metadata"]["version"]), (&json!("removed"), &json!("0")));
+    // What nobody has set before is changed from its default.
+    done(&server, "PATCH", "settings", &json!({"eventPrefix": "s::"}));
+    let event = told(&server);
+    assert_eq!(event["metadata"]["description"], "settings created: eventPrefix");
+    assert_eq!(event["raw"]["metadata"]["changes"], json!({"eventPrefix": {"from": "segment::", "to": "s::"}}));
     // A long value is told by its size.
     done(&server, "POST", "layers", &json!({"name": "l", "idType": "userID", "description": "x".repeat(5000)}));
     done(&server, "PATCH", "layers/l", &json!({"description": "short"}));

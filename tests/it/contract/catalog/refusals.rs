@@ -179,6 +179,7 @@ fn what_does_not_go_together_with_what_is_there_is_a_conflict() {
     let answer = ask(&server, "DELETE", "gates/base", &Value::Null);
     let users = ["gates[\"above\"].rules[0].conditions[0].targetValue", "experiments[\"first\"].targetingGateID"];
     assert_eq!(places(&answer), users);
+    assert!(answer.body.contains("needs gate base, which would be gone"), "{}", answer.body);
     assert!(users.iter().all(|user| answer.json()["message"].as_str().unwrap().contains(user)), "{}", answer.body);
     assert_eq!(everything(&server), before);
     // Once nothing asks for it, it can go.
