@@ -49,7 +49,7 @@ pub enum Answer {
     All(String),
     /// `{message, data: [...], pagination}` with numbered pages: `limit` and `page`.
     Pages(String),
-    /// The same for a list without end: `limit` and `before`.
+    /// The same for a list whose pages have no numbers; `pagination.next` leads on.
     Endless(String),
     /// The thing itself.
     Bare(String),

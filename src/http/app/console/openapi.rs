@@ -78,13 +78,14 @@ fn operation(endpoint: &Endpoint) -> Value {
         named.map(|name| json!({"name": name, "in": "path", "required": true, "schema": {"type": "string"}})).collect();
     let paging: &[(&str, &str)] = match &endpoint.answer {
         Answer::Pages(_) => &[("limit", "Items a page, 1 to 1000; 100 if left out"), ("page", "The page, from 1 on")],
-        Answer::Endless(_) => {
-            &[("limit", "Rows, 1 to 1000; 100 if left out"), ("before", "`pagination.next` of the page before")]
-        }
         _ => &[],
     };
     for (name, description) in paging.iter().chain(endpoint.query) {
-        let schema = json!({"type": "string"});
+        let schema = match *name {
+            "limit" | "page" => json!({"type": "integer", "minimum": 1}),
+            "before" => json!({"type": "integer", "minimum": 0}),
+            _ => json!({"type": "string"}),
+        };
         parameters.push(json!({"name": name, "in": "query", "description": description, "schema": schema}));
     }
     let changes_item =

@@ -133,7 +133,7 @@ impl Table {
             .role = None;
         self.add(Verb::Get, "events", Call::Events, Viewer, "listEvents", "Stored events, newest first")
             .answer(Answer::Endless("Event".into()))
-            .query = EVENT_FILTERS;
+            .query = EVENT_QUERY;
         self.add(Verb::Get, "events/{eventName}", Call::Event, Viewer, "readEventName", "One event name, by source")
             .answer = Answer::All("EventName".into());
         self.add(
@@ -149,11 +149,13 @@ impl Table {
             .answer(Answer::Stream)
             .query = EVENT_FILTERS;
         self.add(Verb::Get, "rejected", Call::Rejected, Viewer, "listRejected", "Events that were refused, and why")
-            .answer = Answer::Endless("Rejected".into());
+            .answer(Answer::Endless("Rejected".into()))
+            .query = &[LIMIT];
         self.add(Verb::Get, "status", Call::Status, Viewer, "readStatus", "What arrived and what became of it")
             .answer = Answer::Data("Status".into());
-        self.add(Verb::Get, "audit_logs", Call::AuditLogs, Viewer, "listAuditLogs", "Changes, newest first").answer =
-            Answer::Endless("AuditRow".into());
+        self.add(Verb::Get, "audit_logs", Call::AuditLogs, Viewer, "listAuditLogs", "Changes, newest first")
+            .answer(Answer::Endless("AuditRow".into()))
+            .query = &[LIMIT, BEFORE];
         let results = Call::ExperimentResults;
         self.add(
             Verb::Get,
@@ -411,6 +413,11 @@ fn word(action: Action) -> &'static str {
         Action::Reset => "reset",
     }
 }
+
+const LIMIT: (&str, &str) = ("limit", "Rows, 1 to 1000; 100 if left out");
+const BEFORE: (&str, &str) = ("before", "`pagination.next` of the page before");
+
+const EVENT_QUERY: &[(&str, &str)] = &[LIMIT, BEFORE, EVENT_FILTERS[0], EVENT_FILTERS[1], EVENT_FILTERS[2]];
 
 const EVENT_FILTERS: &[(&str, &str)] = &[
     ("name", "Only events of this name, with its prefix"),
