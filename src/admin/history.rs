@@ -126,5 +126,5 @@ fn version_of(version: u64, document: &[u8]) -> Result<Value, AdminError> {
         }));
     }
     let item: Item = serde_json::from_value(document).map_err(broken)?;
-    Ok(fields_of(&item, of_version(&item)))
+    Ok(fields_of(item.kind, &item.id, &item.document, of_version(&item)))
 }

@@ -12,7 +12,7 @@ use super::change::documents;
 use super::config_change::{Became, called};
 use super::{Admin, AdminError, State};
 use crate::catalog::{Catalog, Edit, Item, ItemKind, ItemRef, Key, Mistake};
-use crate::event::{PRODUCTION, Timestamp};
+use crate::event::PRODUCTION;
 use crate::store::Snapshot;
 use schemars::JsonSchema;
 use serde::Serialize;
@@ -217,13 +217,8 @@ fn shown(state: &State, snapshot: &Snapshot, kind: ItemKind, name: &str) -> Resu
     let catalog = &state.catalog;
     let Some(item) = catalog.find(kind, name) else {
         let id = if kind == ItemKind::IdType { catalog.id_type(name).unwrap_or(name) } else { name };
-        let unset = catalog.unset(kind, id).map(|document| {
-            let nobody = (String::new(), Timestamp::default());
-            let (author, time) = nobody;
-            let item = Item { kind, id: id.to_owned(), document, version: 0, author, time, applied: None };
-            fields_of(&item, ItemMetadata::default())
-        });
-        return Ok(unset);
+        let unset = catalog.unset(kind, id);
+        return Ok(unset.map(|document| fields_of(kind, id, &document, ItemMetadata::default())));
     };
     let first = snapshot.first_version(kind.as_str(), &item.id)?;
     let first = first.map(|(_, document)| serde_json::from_slice::<Item>(&document)).transpose();
@@ -231,7 +226,7 @@ fn shown(state: &State, snapshot: &Snapshot, kind: ItemKind, name: &str) -> Resu
     let mut metadata = of_version(item);
     metadata.creator_name = first.as_ref().map(|first| first.author.clone());
     metadata.created_time = first.map(|first| first.time.0);
-    Ok(Some(fields_of(item, metadata)))
+    Ok(Some(fields_of(kind, &item.id, &item.document, metadata)))
 }
 
 /// What one version tells of itself.
@@ -244,9 +239,9 @@ pub(super) fn of_version(item: &Item) -> ItemMetadata {
     }
 }
 
-/// A document with its metadata beside it.
-pub(super) fn fields_of(item: &Item, metadata: ItemMetadata) -> Value {
-    let mut fields = match item.shown() {
+/// A document without its secrets, and its metadata beside it.
+pub(super) fn fields_of(kind: ItemKind, id: &str, document: &Value, metadata: ItemMetadata) -> Value {
+    let mut fields = match kind.shown(document) {
         Value::Object(fields) => fields,
         // The only other document is the list of environments.
         names => {
@@ -255,10 +250,10 @@ pub(super) fn fields_of(item: &Item, metadata: ItemMetadata) -> Value {
             Map::from_iter([("environments".to_owned(), names.iter().map(environment).collect())])
         }
     };
-    match item.kind {
+    match kind {
         ItemKind::Gate => drop(fields.insert("status".into(), action::gate_status(&fields).into())),
         ItemKind::IdType | ItemKind::Metric | ItemKind::Integration => {
-            fields.insert("id".into(), item.id.clone().into());
+            fields.insert("id".into(), id.into());
         }
         _ => {}
     }

@@ -111,6 +111,11 @@ fn replaced(
         document.entry("id").or_insert_with(|| id.clone());
     }
     if item.kind == ItemKind::Experiment {
+        for field in NOTED.iter().filter(|_| deed == Deed::Replace) {
+            if let Some(noted) = old.get(*field) {
+                document.entry(*field).or_insert_with(|| noted.clone());
+            }
+        }
         // A change of status is the same thing however it is asked for.
         let wanted = document.insert("status".into(), old["status"].clone());
         let wanted = wanted.unwrap_or_else(|| "setup".into());
@@ -124,6 +129,10 @@ fn replaced(
     }
     Ok(Value::Object(document))
 }
+
+/// What actions have noted of an experiment. Whoever sets it up as a whole and leaves these out does not mean to divide the
+/// units anew or to forget when it began.
+const NOTED: [&str; 6] = ["status", "startTime", "endTime", "salt", "launchedGroupID", "decisionReason"];
 
 /// The words of an experiment's status; any other is a mistake in the document's shape.
 const STATUSES: [&str; 7] =

@@ -239,6 +239,27 @@ fn an_experiment_is_started_decided_and_set_up_anew() {
 }
 
 #[test]
+fn setting_up_a_running_experiment_as_a_whole_leaves_it_running() {
+    let server = Server::start(&project());
+    let mut new = json!({"name": "e", "groups": groups()});
+    done(&server, "POST", "experiments", &new);
+    done(&server, "PUT", "experiments/e/reset", &Value::Null);
+    let started = done(&server, "PUT", "experiments/e/start", &Value::Null);
+    new["hypothesis"] = json!("green is better");
+    for method in ["PUT", "POST"] {
+        let set = done(&server, method, "experiments/e", &new);
+        assert_eq!(set["hypothesis"], "green is better");
+        for field in ["status", "startTime", "salt"] {
+            assert_eq!(set[field], started[field], "{method}: {field}");
+        }
+    }
+    assert_eq!(
+        refused(&server, "PUT", "experiments/e", &json!({"name": "e", "groups": groups(), "status": "setup"})).0,
+        409
+    );
+}
+
+#[test]
 fn a_status_that_is_patched_moves_as_by_its_action() {
     let server = Server::start(&project());
     done(&server, "POST", "experiments", &json!({"name": "e", "groups": groups()}));
