@@ -3,6 +3,7 @@
 
 mod change;
 mod events;
+mod exposure;
 mod keys;
 mod question;
 mod session;

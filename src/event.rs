@@ -158,6 +158,22 @@ pub struct Unit<'a> {
     pub id: Cow<'a, str>,
 }
 
+coded! {
+    /// What an SDK's answer rests on, as far as it matters to who is compared with whom.
+    Basis {
+        /// The rules that it was given, be it fresh, from a cache or by a bootstrap.
+        Rules = 0 => "rules",
+        /// The application told the SDK what to answer.
+        LocalOverride = 1 => "local_override",
+        /// The SDK had no rules yet, or failed, and gave its default.
+        NoValues = 2 => "no_values",
+        /// The SDK's rules do not have what it was asked for.
+        Unrecognized = 3 => "unrecognized",
+        /// The answer was made for another user, or another stableID, than the one who met it.
+        OtherUser = 4 => "other_user",
+    }
+}
+
 /// What an exposure is about and what the unit got. Equal subjects share one dictionary entry.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct Subject {
@@ -171,18 +187,30 @@ pub struct Subject {
     pub value: String,
     /// For a layer the experiment that the parameter was allocated to; otherwise empty.
     pub allocated: String,
+    pub basis: Basis,
 }
 
 impl Subject {
-    /// The dictionary's form: a JSON array of five strings, readable by a person who opens the store.
+    /// The dictionary's form: a JSON array of five strings, readable by a person who opens the store. What does not rest on
+    /// rules has its basis as a sixth.
     pub fn encode(&self) -> String {
-        serde_json::to_string(&[self.kind.as_str(), &self.name, &self.rule, &self.value, &self.allocated])
-            .expect("strings always serialise")
+        let words = [self.kind.as_str(), &self.name, &self.rule, &self.value, &self.allocated, self.basis.as_str()];
+        let said = if self.basis == Basis::Rules { &words[..5] } else { &words };
+        serde_json::to_string(said).expect("strings always serialise")
     }
 
     pub fn decode(text: &str) -> Option<Subject> {
-        let [kind, name, rule, value, allocated]: [String; 5] = serde_json::from_str(text).ok()?;
-        Some(Subject { kind: Kind::from_word(&kind)?, name, rule, value, allocated })
+        let mut words = serde_json::from_str::<Vec<String>>(text).ok()?.into_iter();
+        let mut word = || words.next();
+        let subject = Subject {
+            kind: Kind::from_word(&word()?)?,
+            name: word()?,
+            rule: word()?,
+            value: word()?,
+            allocated: word()?,
+            basis: word().map_or(Some(Basis::Rules), |basis| Basis::from_word(&basis))?,
+        };
+        words.next().is_none().then_some(subject)
     }
 }
 
@@ -243,14 +271,27 @@ mod tests {
 
     #[test]
     fn a_subject_survives_its_dictionary_form() {
-        let subject = Subject {
-            kind: Kind::LayerExposure,
-            name: "checkout \"layer\"".into(),
-            rule: "ship_a".into(),
-            value: String::new(),
-            allocated: "shipping\u{1F98A}".into(),
-        };
-        assert_eq!(Subject::decode(&subject.encode()), Some(subject));
-        assert_eq!(Subject::decode("[\"gate_exposure\"]"), None);
+        for &basis in Basis::ALL {
+            let subject = Subject {
+                kind: Kind::LayerExposure,
+                name: "checkout \"layer\"".into(),
+                rule: "ship_a".into(),
+                value: String::new(),
+                allocated: "shipping\u{1F98A}".into(),
+                basis,
+            };
+            assert_eq!(Subject::decode(&subject.encode()), Some(subject));
+        }
+        let before = r#"["gate_exposure","g","r","true",""]"#;
+        let subject = Subject::decode(before).expect("as it was written before there was a basis");
+        assert_eq!((subject.basis, subject.encode().as_str()), (Basis::Rules, before));
+        for damaged in [
+            r#"["gate_exposure"]"#,
+            r#"["gate_exposure","g","r","true","","luck"]"#,
+            r#"["gate_exposure","g","r","true","","no_values",""]"#,
+            r#"{"kind":"gate_exposure"}"#,
+        ] {
+            assert_eq!(Subject::decode(damaged), None, "{damaged}");
+        }
     }
 }

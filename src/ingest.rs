@@ -9,6 +9,7 @@ mod body_error;
 mod entries;
 mod filter;
 mod framing;
+mod hashed;
 mod item;
 mod ledger;
 mod message;
@@ -29,6 +30,7 @@ mod write_key;
 mod tests;
 
 pub use body_error::BodyError;
+pub use hashed::HashedNames;
 pub use ledger::{SAMPLES_PER_BODY, UNKNOWN_ID_TYPES_PER_BODY};
 pub use rules::{IdTypes, Limits, Rules, SourceRules};
 pub use segment::segment;

@@ -3,7 +3,7 @@
 
 use super::LoadError;
 use crate::catalog::{Catalog, Incoming, Item, Key, KeyRing};
-use crate::ingest::{IdTypes, Limits, Rules, SourceRules};
+use crate::ingest::{HashedNames, IdTypes, Limits, Rules, SourceRules};
 use crate::store::{Store, Terms};
 
 #[derive(Debug)]
@@ -52,7 +52,20 @@ fn rules(catalog: &Catalog, keys: &KeyRing, terms: &Terms, store_id: &str, limit
     take(&mut rules.rudderstack, &integrations.rudderstack.incoming, &id_types);
     take(&mut rules.webhook, &integrations.webhook.incoming, &id_types);
     rules.client_keys = keys.keys().iter().filter_map(|key| key.client_text.clone()).collect();
+    rules.names = HashedNames::new(names(catalog));
     rules
+}
+
+/// What SDKs may call by its hash.
+fn names(catalog: &Catalog) -> impl Iterator<Item = &str> {
+    let switches = catalog.gates().iter().map(|it| [&it.name, &it.id]);
+    let configs = catalog.dynamic_configs().iter().map(|it| [&it.name, &it.id]);
+    let experiments = catalog.experiments().iter().map(|it| [&it.name, &it.id]);
+    let layers = catalog.layers().iter().map(|it| [&it.name, &it.id]);
+    let segments = catalog.segments().iter().map(|it| [&it.name, &it.id]);
+    let holdouts = catalog.holdouts().iter().map(|it| [&it.name, &it.id]);
+    let all = switches.chain(configs).chain(experiments).chain(layers).chain(segments).chain(holdouts);
+    all.flatten().map(String::as_str)
 }
 
 fn take(rules: &mut SourceRules, incoming: &Incoming, id_types: &IdTypes) {

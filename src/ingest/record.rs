@@ -49,6 +49,8 @@ pub(super) struct Metadata<'a> {
     pub config: Scalar<'a>,
     pub rule_id: Scalar<'a>,
     pub allocated_experiment: Scalar<'a>,
+    pub is_explicit_parameter: Scalar<'a>,
+    pub reason: Scalar<'a>,
 }
 
 pub(super) enum RecordKey {
@@ -202,6 +204,8 @@ pub(super) enum MetadataKey {
     Config,
     RuleId,
     AllocatedExperiment,
+    IsExplicitParameter,
+    Reason,
     Other,
 }
 
@@ -215,6 +219,8 @@ impl<'a> Entries<'a> for Metadata<'a> {
             "config" => MetadataKey::Config,
             "ruleID" => MetadataKey::RuleId,
             "allocatedExperiment" => MetadataKey::AllocatedExperiment,
+            "isExplicitParameter" => MetadataKey::IsExplicitParameter,
+            "reason" => MetadataKey::Reason,
             _ => MetadataKey::Other,
         }
     }
@@ -226,6 +232,8 @@ impl<'a> Entries<'a> for Metadata<'a> {
             MetadataKey::Config => &mut self.config,
             MetadataKey::RuleId => &mut self.rule_id,
             MetadataKey::AllocatedExperiment => &mut self.allocated_experiment,
+            MetadataKey::IsExplicitParameter => &mut self.is_explicit_parameter,
+            MetadataKey::Reason => &mut self.reason,
             MetadataKey::Other => return skip(entries, room),
         };
         *slot = scalar(entries, room)?;

@@ -1,5 +1,6 @@
 //! What intake has to know of the catalog, compiled into a form that costs nothing to ask. Filled elsewhere.
 
+use super::hashed::HashedNames;
 use crate::event::{STABLE_ID, TermId, USER_ID};
 use hashbrown::{HashMap, HashSet};
 use std::sync::{Arc, Mutex, PoisonError};
@@ -129,6 +130,8 @@ pub struct Rules {
     pub id_types: IdTypes,
     /// Keys that are public by nature and may stay in a stored event; any other `writeKey` is blanked.
     pub client_keys: HashSet<String>,
+    /// What exposures may call by its hash.
+    pub names: HashedNames,
     pub(super) tallied_names: TalliedNames,
 }
 
@@ -150,6 +153,7 @@ impl Rules {
             value_properties: vec!["value".to_owned(), "revenue".to_owned()],
             id_types,
             client_keys: HashSet::new(),
+            names: HashedNames::default(),
             tallied_names: TalliedNames::default(),
         }
     }

@@ -1,7 +1,7 @@
 //! The store as its writer and readers use it: appended, sealed, merged, reopened, checked.
 
 use super::*;
-use crate::event::{Event, Kind, Source, Subject, Timestamp, Unit};
+use crate::event::{Basis, Event, Kind, Source, Subject, Timestamp, Unit};
 use tempfile::TempDir;
 
 const HOUR: i64 = 3_600_000;
@@ -92,6 +92,7 @@ fn event(number: u64) -> Event<'static> {
             rule: format!("group-{}", number % 20 / 10),
             value: String::new(),
             allocated: String::new(),
+            basis: Basis::Rules,
         }),
         // Noise, so that blocks fill as they do with real ids.
         raw: format!(

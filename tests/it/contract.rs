@@ -4,6 +4,8 @@
 mod commands;
 mod console;
 mod counts;
+mod encodings;
+mod exposures;
 mod keys;
 mod lifecycle;
 mod limits;

@@ -22,7 +22,11 @@ impl House {
             Ok(presented) => presented,
             Err(reply) => return reply,
         };
-        let body = match self.bodies.read(&parts.headers, incoming).await {
+        let read = match route {
+            Route::StatsigEvents => self.bodies.read_statsig(&parts.headers, parts.uri.query(), incoming).await,
+            _ => self.bodies.read(&parts.headers, incoming).await,
+        };
+        let body = match read {
             Ok(body) => body,
             Err(refusal) => return refusal.reply(),
         };

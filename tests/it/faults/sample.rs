@@ -1,7 +1,7 @@
 //! Events that follow from a number, so that what is stored can be compared with what was sent without keeping either.
 
 use super::random::Random;
-use weir::event::{Event, Kind, Source, Subject, TermId, Timestamp, Unit};
+use weir::event::{Basis, Event, Kind, Source, Subject, TermId, Timestamp, Unit};
 use weir::store::StoredEvent;
 
 pub const HOUR: i64 = 3_600_000;
@@ -40,6 +40,7 @@ pub fn event(number: u64) -> Event<'static> {
             rule: format!("group-{}", number % 3),
             value: String::new(),
             allocated: String::new(),
+            basis: Basis::Rules,
         }),
         raw: format!(r#"{{"event":"Event {}","noise":"{noise}"}}"#, number % 5).into(),
         shared: random.percent(30).then(|| r#"{"context":{"library":{"name":"analytics.js"}}}"#.into()),
