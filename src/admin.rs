@@ -5,6 +5,7 @@ mod change;
 mod events;
 mod exposure;
 mod keys;
+mod lists;
 mod question;
 mod session;
 mod state;
@@ -13,6 +14,7 @@ mod status;
 pub use change::{Applied, ApplyOptions};
 pub use events::{DEFAULT_ROWS, EventRow, EventsQuery, MAX_ROWS, NameRow, Page, Pagination, Since, Skipped};
 pub use keys::{KeyInfo, NewKey};
+pub use lists::{IDS_PER_CALL, IdListFile, IdListPage, ListEdit, ListedIds};
 pub use question::{ResultsQuery, Subject};
 pub use session::{ConsoleLink, Session};
 pub use state::State;
@@ -140,6 +142,7 @@ impl Admin {
         limits: ingest::Limits,
     ) -> Result<Admin, LoadError> {
         let state = State::load(&store, &limits)?;
+        lists::complete(&state.catalog, &store, &writer);
         let started = clock.now();
         let state = ArcSwap::from_pointee(state);
         let inner = Inner {

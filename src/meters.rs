@@ -85,6 +85,10 @@ meters! {
     }
     gauge "weir_dedupe_keys" "Message fingerprints held in memory." { dedupe_keys }
     gauge "weir_tail_bytes" "Bytes of tail blocks that are not sealed yet." { tail_bytes }
+    gauge "weir_list_members" "IDs in all ID lists." { list_members }
+    counter "weir_list_members_refused_total" "IDs that found no room in an ID list; their events are stored." {
+        list_members_refused
+    }
     counter "weir_blocks_sealed_total" "Blocks sealed since the start." { blocks_sealed }
 }
 

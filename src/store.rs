@@ -17,6 +17,9 @@ mod check;
 mod columns;
 mod dedupe;
 mod fingerprint;
+mod list_log;
+mod list_reader;
+mod lists;
 mod open;
 #[cfg(test)]
 mod probe;
@@ -33,11 +36,12 @@ mod volumes;
 pub use appender::Appender;
 pub use batch::{Batch, RejectedSample, Submission};
 pub use block::{Damage, Digest};
-pub use change::{Applied, Change, CommitError, DocumentChange};
+pub use change::{Applied, Change, CommitError, DocumentChange, ListChange};
 pub use check::CheckReport;
 pub use columns::{Columns, Numbers, Tally, UnitColumn};
 pub use dedupe::DedupeLimits;
 pub use fingerprint::Keys;
+pub use lists::{IdHash, List, ListLimits, Lists};
 pub use open::OpenError;
 #[cfg(test)]
 pub use probe::Pushed;
@@ -72,6 +76,7 @@ pub struct Options {
     /// Refused events that are kept to be looked at.
     pub rejected_samples: u64,
     pub dedupe: DedupeLimits,
+    pub lists: ListLimits,
     pub quick_repair: QuickRepair,
 }
 
@@ -84,6 +89,7 @@ impl Default for Options {
             quiet_tails: 32,
             rejected_samples: 1000,
             dedupe: DedupeLimits::default(),
+            lists: ListLimits::default(),
             quick_repair: QuickRepair::Never,
         }
     }
@@ -102,6 +108,7 @@ struct Shared {
     id: String,
     keys: Keys,
     terms: ArcSwap<Terms>,
+    lists: Lists,
     next: AtomicU64,
     /// How long a message is remembered, in ms: as configured, and as it is now.
     configured_window_ms: i64,
@@ -122,6 +129,11 @@ impl Store {
 
     pub fn terms(&self) -> Arc<Terms> {
         self.shared.terms.load_full()
+    }
+
+    /// The ID lists as of the last commit.
+    pub fn lists(&self) -> &Lists {
+        &self.shared.lists
     }
 
     /// The log's end as of the last commit.

@@ -72,6 +72,7 @@ impl Admin {
         };
         applied.created.extend(keys.create.iter().map(|key| format!("key {}", key.description)));
         applied.updated.extend(keys.update.iter().map(|key| format!("key {}", key.description)));
+        self.check_list_room(&state.catalog, &after)?;
         if options.dry_run || (plan.is_empty() && keys.create.is_empty() && keys.update.is_empty()) {
             return Ok(applied);
         }
@@ -153,6 +154,7 @@ fn documents(before: &Catalog, plan: &Plan, after: &Catalog, author: &str, now: 
     for item in unsettled {
         documents.push(remove(&ItemRef { kind: item.kind, id: item.id.clone() }, before, author, now));
     }
+    documents.extend(super::lists::changes(before, after));
     documents
 }
 

@@ -39,6 +39,11 @@ pub enum Route<'p> {
     Webhook(Webhook),
     /// `/v1/log_event` of server SDKs and `/v1/rgstr` of client SDKs: one body, one meaning.
     StatsigEvents,
+    /// Which ID lists there are and where their files stand.
+    StatsigIdLists,
+    StatsigIdListFile {
+        file: &'p str,
+    },
     ConsoleEvents,
     ConsoleEvent {
         name: &'p str,
@@ -51,6 +56,16 @@ pub enum Route<'p> {
     },
     ConsoleGateResults {
         name: &'p str,
+    },
+    /// Who is in an ID list.
+    ConsoleIdList {
+        segment: &'p str,
+    },
+    ConsoleAddIds {
+        segment: &'p str,
+    },
+    ConsoleRemoveIds {
+        segment: &'p str,
     },
     ConsoleStatus,
     /// Applies a project file.
@@ -78,6 +93,7 @@ pub struct Place<'p> {
     pub cors: bool,
     get: Option<Route<'p>>,
     post: Option<Route<'p>>,
+    patch: Option<Route<'p>>,
     delete: Option<Route<'p>>,
 }
 
@@ -96,7 +112,7 @@ pub enum Resolved<'p> {
 
 impl<'p> Place<'p> {
     const fn new(family: Family) -> Self {
-        Self { family, cors: false, get: None, post: None, delete: None }
+        Self { family, cors: false, get: None, post: None, patch: None, delete: None }
     }
 
     const fn get(self, route: Route<'p>) -> Self {
@@ -105,6 +121,10 @@ impl<'p> Place<'p> {
 
     const fn post(self, route: Route<'p>) -> Self {
         Self { post: Some(route), ..self }
+    }
+
+    const fn patch(self, route: Route<'p>) -> Self {
+        Self { patch: Some(route), ..self }
     }
 
     const fn delete(self, route: Route<'p>) -> Self {
@@ -139,6 +159,7 @@ impl<'p> Place<'p> {
         let route = match *method {
             Method::GET | Method::HEAD => self.get,
             Method::POST => self.post,
+            Method::PATCH => self.patch,
             Method::DELETE => self.delete,
             Method::OPTIONS if self.cors => return Resolved::Preflight,
             _ => None,
@@ -152,6 +173,7 @@ impl<'p> Place<'p> {
 
     fn allow(&self) -> Option<&'static str> {
         match (self.get.is_some(), self.post.is_some(), self.delete.is_some()) {
+            (true, _, true) if self.patch.is_some() => Some("GET, HEAD, PATCH, DELETE"),
             (true, true, _) => Some("GET, HEAD, POST"),
             (true, false, _) if self.cors => Some("GET, HEAD, OPTIONS"),
             (true, false, _) => Some("GET, HEAD"),
@@ -163,7 +185,7 @@ impl<'p> Place<'p> {
     }
 }
 
-/// Paths below `/v1/`. All of them are called from browsers.
+/// Paths below `/v1/`. All that take events are called from browsers.
 fn events(rest: &str) -> Place<'_> {
     let segment = |call| Place::new(Family::Segment).open().post(Route::Segment(call));
     let webhook = |sender| Place::new(Family::Webhook).open().post(Route::Webhook(sender));
@@ -180,10 +202,17 @@ fn events(rest: &str) -> Place<'_> {
         "webhooks/segment_webhook" => webhook(Webhook::Segment),
         "webhooks/rudderstack" => webhook(Webhook::Rudderstack),
         "webhooks/event_webhook" => webhook(Webhook::Event),
-        _ => match between(rest, "projects/", "/settings") {
-            Some(key) => Place::new(Family::Segment).open().get(Route::SegmentSettings { key }),
-            None => Place::new(Family::Unknown),
-        },
+        // Only servers read ID lists, so no page is let at them.
+        "get_id_lists" => Place::new(Family::Statsig).get(Route::StatsigIdLists).post(Route::StatsigIdLists),
+        _ => {
+            if let Some(key) = between(rest, "projects/", "/settings") {
+                Place::new(Family::Segment).open().get(Route::SegmentSettings { key })
+            } else if let Some(file) = between(rest, "id_lists/", "") {
+                Place::new(Family::Statsig).get(Route::StatsigIdListFile { file })
+            } else {
+                Place::new(Family::Unknown)
+            }
+        }
     }
 }
 
@@ -207,6 +236,11 @@ fn console(rest: &str) -> Place<'_> {
         place.get(Route::ConsoleExperimentResults { name })
     } else if let Some(name) = between(rest, "gates/", "/results") {
         place.get(Route::ConsoleGateResults { name })
+    } else if let Some(segment) = between(rest, "segments/", "/id_list") {
+        place
+            .get(Route::ConsoleIdList { segment })
+            .patch(Route::ConsoleAddIds { segment })
+            .delete(Route::ConsoleRemoveIds { segment })
     } else if let Some(id) = between(rest, "keys/", "") {
         place.delete(Route::ConsoleRevokeKey { id })
     } else {
@@ -253,6 +287,12 @@ mod tests {
             (Method::POST, "/v1/webhooks/event_webhook", Webhook(super::Webhook::Event)),
             (Method::POST, "/v1/log_event", StatsigEvents),
             (Method::POST, "/v1/rgstr", StatsigEvents),
+            (Method::POST, "/v1/get_id_lists", StatsigIdLists),
+            (Method::GET, "/v1/get_id_lists", StatsigIdLists),
+            (Method::GET, "/v1/id_lists/f1", StatsigIdListFile { file: "f1" }),
+            (Method::GET, "/console/v1/segments/s/id_list", ConsoleIdList { segment: "s" }),
+            (Method::PATCH, "/console/v1/segments/s/id_list", ConsoleAddIds { segment: "s" }),
+            (Method::DELETE, "/console/v1/segments/s/id_list", ConsoleRemoveIds { segment: "s" }),
             (Method::GET, "/console/v1/events", ConsoleEvents),
             (Method::GET, "/console/v1/events/a%20b", ConsoleEvent { name: "a%20b" }),
             (Method::GET, "/console/v1/event_names", ConsoleEventNames),
@@ -293,6 +333,8 @@ mod tests {
             "/console/v1/",
             "/console/v1/nothing",
             "/console/v1/events/",
+            "/v1/id_lists/",
+            "/console/v1/segments/s/id_lists",
             "/console/v1/experiments/results",
             "/health",
             "/nothing",
@@ -311,6 +353,8 @@ mod tests {
             (Method::DELETE, "/console/v1/events", "GET, HEAD"),
             (Method::PUT, "/console/v1/keys", "GET, HEAD, POST"),
             (Method::GET, "/console/v1/keys/k1", "DELETE"),
+            (Method::POST, "/console/v1/segments/s/id_list", "GET, HEAD, PATCH, DELETE"),
+            (OPTIONS, "/v1/get_id_lists", "GET, HEAD, POST"),
             (Method::GET, "/console/v1/project", "POST"),
             (OPTIONS, "/console/v1/events", "GET, HEAD"),
             (Method::POST, "/metrics", "GET, HEAD"),
@@ -324,7 +368,7 @@ mod tests {
         for path in ["/v1/t", "/v1/m", "/v1/import/", "/v1/projects/wk/settings", "/v1/rgstr"] {
             assert_eq!(Place::at(path).resolve(&OPTIONS), Resolved::Preflight, "{path}");
         }
-        for path in ["/console/v1/events", "/", "/metrics", "/health/live"] {
+        for path in ["/console/v1/events", "/", "/metrics", "/health/live", "/v1/get_id_lists", "/v1/id_lists/f1"] {
             assert!(!Place::at(path).cors, "{path}");
         }
     }

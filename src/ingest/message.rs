@@ -1,5 +1,6 @@
 //! One message of Segment's spec as it stands on the wire, as far as intake needs it. Speaks this wire and decides nothing.
 
+use super::audience::{Signals, TraitsEntries};
 use super::entries::{Entries, List, Object, scalar, skip};
 use super::filter::Integrations;
 use super::rules::{Rules, SourceRules};
@@ -27,6 +28,8 @@ pub(super) struct Message<'a> {
     pub properties: Properties<'a>,
     /// Fields beside the above that are mapped to an ID type: place in `Wire::mapped`, value.
     pub mapped: Vec<(usize, Scalar<'a>)>,
+    /// What it says about audiences. Only read where there are ID lists that an audience can fill.
+    pub signals: Option<Box<Signals<'a>>>,
 }
 
 #[derive(Debug, Default)]
@@ -98,6 +101,7 @@ pub(super) enum MessageKey {
     WriteKey,
     Integrations,
     Properties,
+    Traits,
     Mapped(usize),
     Other,
 }
@@ -121,6 +125,7 @@ impl<'a> Entries<'a> for MessageEntries<'_, 'a> {
             "writeKey" => MessageKey::WriteKey,
             "integrations" => MessageKey::Integrations,
             "properties" => MessageKey::Properties,
+            "traits" if !self.wire.rules.audiences.is_empty() => MessageKey::Traits,
             _ => match self.wire.mapped.iter().position(|&field| field == name) {
                 Some(place) => MessageKey::Mapped(place),
                 None => MessageKey::Other,
@@ -159,8 +164,20 @@ impl<'a> Entries<'a> for MessageEntries<'_, 'a> {
             MessageKey::Properties => {
                 message.properties = Properties::default();
                 let values = &self.wire.rules.value_properties;
-                let mut properties = PropertiesEntries { values, properties: &mut message.properties };
+                let mut properties = PropertiesEntries {
+                    values,
+                    properties: &mut message.properties,
+                    has_audiences: !self.wire.rules.audiences.is_empty(),
+                    signals: &mut message.signals,
+                };
                 entries.next_value_seed(Object { into: &mut properties, room })?;
+                return Ok(());
+            }
+            MessageKey::Traits => {
+                let traits = &mut message.signals.get_or_insert_default().traits;
+                traits.clear();
+                let mut into = TraitsEntries { audiences: &self.wire.rules.audiences, traits };
+                entries.next_value_seed(Object { into: &mut into, room })?;
                 return Ok(());
             }
             MessageKey::Mapped(place) => {
@@ -177,12 +194,15 @@ impl<'a> Entries<'a> for MessageEntries<'_, 'a> {
 struct PropertiesEntries<'x, 'a> {
     values: &'x [String],
     properties: &'x mut Properties<'a>,
+    has_audiences: bool,
+    signals: &'x mut Option<Box<Signals<'a>>>,
 }
 
 enum PropertiesKey {
     Name,
     CustomIds,
     Environment,
+    AudienceKey,
     Value(usize),
     Other,
 }
@@ -198,6 +218,7 @@ impl<'a> Entries<'a> for PropertiesEntries<'_, 'a> {
             "name" => PropertiesKey::Name,
             "statsigCustomIDs" => PropertiesKey::CustomIds,
             "statsigEnvironment" => PropertiesKey::Environment,
+            "audience_key" if self.has_audiences => PropertiesKey::AudienceKey,
             _ => PropertiesKey::Other,
         }
     }
@@ -210,6 +231,9 @@ impl<'a> Entries<'a> for PropertiesEntries<'_, 'a> {
             PropertiesKey::Environment => {
                 properties.tier = Scalar::Absent;
                 entries.next_value_seed(Object { into: &mut Tier(&mut properties.tier), room })?;
+            }
+            PropertiesKey::AudienceKey => {
+                self.signals.get_or_insert_default().audience_key = scalar(entries, room)?;
             }
             PropertiesKey::Value(place) => {
                 if let Some(number) = scalar(entries, room)?.number()

@@ -12,7 +12,7 @@ use super::redact;
 use super::rules::{Rules, SourceRules};
 use super::scalar::{Scalar, ScalarSeed};
 use super::units::{Units, id};
-use super::{Arrival, BodyError, Call, Intake, skew, utf8};
+use super::{Arrival, BodyError, Call, Intake, audience, skew, utf8};
 use crate::event::{Event, Kind, Source, Timestamp};
 use crate::store::Batch;
 use std::borrow::Cow;
@@ -193,7 +193,12 @@ impl Normaliser<'_> {
             Err(refusal) => return ledger.refuse(index, &refusal, "", &raw),
         };
         match self.normalise(index, message, kind, name, &raw, ledger) {
-            Ok(event) => ledger.keep(&event),
+            Ok(event) => {
+                ledger.keep(&event);
+                if let Some(signals) = &message.signals {
+                    audience::enlist(signals, message, &event, &self.wire.rules.audiences, ledger);
+                }
+            }
             Err(fate) => ledger.drop(index, fate, name, &raw),
         }
     }

@@ -6,6 +6,8 @@ use super::block::{Damage, Packer, TailBuilder};
 use super::change::{Applied, Change, CommitError, DocumentChange};
 use super::columns::Tally;
 use super::dedupe::{Dedupe, Run};
+use super::list_log::{ListLog, Membership};
+use super::lists::Step;
 use super::run::{Filter, RunMeta};
 use super::seal::{Job, MergedRun, Sealed, Work, text_limit, worth_joining};
 use super::tables::*;
@@ -24,6 +26,7 @@ pub struct Appender {
     shared: Arc<Shared>,
     options: Options,
     dedupe: Dedupe,
+    lists: ListLog,
     next: u64,
     /// Text bytes of each tail that is not wholly sealed: (first, rows, bytes).
     tails: VecDeque<(u64, u64, u64)>,
@@ -53,6 +56,7 @@ pub struct Appender {
 /// What `open` found in the file, from which an appender starts.
 pub(super) struct Found {
     pub dedupe: Dedupe,
+    pub lists: ListLog,
     pub next: u64,
     pub tails: VecDeque<(u64, u64, u64)>,
     pub sealed: u64,
@@ -68,6 +72,7 @@ impl Appender {
             shared,
             options,
             dedupe: found.dedupe,
+            lists: found.lists,
             next: found.next,
             unsealed: found.tails.iter().map(|(_, _, bytes)| bytes).sum(),
             tails: found.tails,
@@ -109,6 +114,11 @@ impl Appender {
         self.unsealed
     }
 
+    /// IDs in all ID lists.
+    pub fn list_members(&self) -> u64 {
+        self.lists.members()
+    }
+
     pub fn dedupe_keys(&self) -> u64 {
         self.dedupe.keys()
     }
@@ -125,24 +135,26 @@ impl Appender {
         for run in self.abandoned.drain(..) {
             delete_run(&transaction, run)?;
         }
-        let mut write = Write { terms: None, tallies: BTreeMap::new(), reader: None };
+        let mut write = Write { terms: None, tallies: BTreeMap::new(), reader: None, lists: Vec::new() };
         let mut answers = Vec::with_capacity(changes.len());
         let mut rest = Vec::new();
-        for change in changes {
+        for (index, change) in changes.into_iter().enumerate() {
             match change {
                 Change::Append(submission) => answers.push(self.append(*submission, &mut write, &transaction)?),
                 other => {
                     answers.push(Applied::default());
-                    rest.push(other);
+                    rest.push((index, other));
                 }
             }
         }
         self.put_tail(&transaction)?;
-        let in_redb = write.terms.is_some() || !write.tallies.is_empty() || !rest.is_empty();
+        let in_redb = write.terms.is_some() || !write.tallies.is_empty() || !rest.is_empty() || !write.lists.is_empty();
         put_tallies(&transaction, &write.tallies, now)?;
-        for change in rest {
-            self.apply(change, &transaction, &mut write, now)?;
+        for (index, change) in rest {
+            answers[index].unlisted = self.apply(change, &transaction, &mut write, now)?;
         }
+        let store = (self.shared.id.as_str(), &self.shared.keys);
+        self.lists.tidy(store, &transaction, now, &mut write.lists)?;
         drop(write.reader);
         // Before the commit: from that moment on a reader sees rows with these numbers. Nothing uses them if it fails.
         if let Some(terms) = write.terms {
@@ -152,6 +164,8 @@ impl Appender {
             Some(log) if !in_redb => log.sync_data().map_err(CommitError::PlainLog)?,
             _ => transaction.commit()?,
         }
+        // After it: what an SDK has read of a list must never be taken back.
+        self.shared.lists.publish(write.lists);
         self.dedupe.rotate(self.next);
         self.shared.next.store(self.next, Ordering::Release);
         for answer in &mut answers {
@@ -193,8 +207,11 @@ impl Appender {
             Term::New(index) => new[index as usize],
         };
         let mut applied = Applied::default();
-        let Batch { rows, units, text, .. } = batch;
-        for row in &rows {
+        let Batch { rows, units, text, memberships, .. } = batch;
+        // Those of a row that is not stored are passed over.
+        let mut memberships = memberships.iter().peekable();
+        let mut listed = Vec::new();
+        for (index, row) in rows.iter().enumerate() {
             let shared = &self.shared;
             let reader = &mut write.reader;
             if !self.dedupe.insert(row.fingerprint, |run, part| read_run_part(shared, reader, run, part))? {
@@ -219,11 +236,20 @@ impl Appender {
             }
             let units = units[row.units.start as usize..row.units.end as usize].iter().copied();
             self.builder.push(numbers, units, row.fingerprint, text);
+            while let Some(it) = memberships.next_if(|it| it.row as usize <= index) {
+                if it.row as usize == index {
+                    listed.push(it);
+                }
+            }
         }
         for (tally, count) in tallies {
             *write.tallies.entry(tally).or_default() += count;
         }
         self.put_samples(&samples, transaction)?;
+        if !listed.is_empty() {
+            let of = listed.iter().map(|it| Membership { list: &it.list, id: &it.id, is_member: it.is_member });
+            applied.unlisted = self.lists.put(of, transaction, &mut write.lists)?;
+        }
         Ok(applied)
     }
 
@@ -283,12 +309,13 @@ impl Appender {
         transaction: &WriteTransaction,
         write: &mut Write,
         now: Timestamp,
-    ) -> Result<(), CommitError> {
+    ) -> Result<u64, CommitError> {
+        let mut unlisted = 0;
         match change {
             Change::Append(_) => unreachable!("appends are applied before"),
             Change::Documents(documents) => {
                 for document in documents {
-                    self.put_document(document, transaction, write)?;
+                    unlisted += self.put_document(document, transaction, write, now)?;
                 }
             }
             Change::Seal(sealed) => {
@@ -326,15 +353,17 @@ impl Appender {
                 self.dedupe.merged(&inputs, output, epoch_end);
             }
         }
-        Ok(())
+        Ok(unlisted)
     }
 
+    /// Answers how many IDs found no room in their list.
     fn put_document(
-        &self,
+        &mut self,
         document: DocumentChange,
         transaction: &WriteTransaction,
         write: &mut Write,
-    ) -> Result<(), CommitError> {
+        now: Timestamp,
+    ) -> Result<u64, CommitError> {
         match document {
             DocumentChange::PutItem { kind, id, version, document } => {
                 let key = (kind.as_str(), id.as_str());
@@ -355,8 +384,12 @@ impl Appender {
             DocumentChange::AddIdType { name } => {
                 self.intern(&name, ID_TYPES, write, transaction)?;
             }
+            DocumentChange::List(change) => {
+                let store = (self.shared.id.as_str(), &self.shared.keys);
+                return self.lists.apply(change, store, transaction, now, &mut write.lists);
+            }
         }
-        Ok(())
+        Ok(0)
     }
 
     fn swap_in(&mut self, sealed: Sealed, transaction: &WriteTransaction) -> Result<(), CommitError> {
@@ -464,6 +497,8 @@ struct Write {
     tallies: BTreeMap<Tally, u64>,
     /// Opened when a filter first says "maybe".
     reader: Option<ReadTransaction>,
+    /// What is done to ID lists, shown to readers after the commit.
+    lists: Vec<Step>,
 }
 
 fn read_run_part(

@@ -51,6 +51,15 @@ impl NewTerms {
     }
 }
 
+/// An event's effect on an ID list, should the event be stored.
+#[derive(Debug)]
+pub(super) struct RowMembership {
+    pub row: u32,
+    pub list: Arc<str>,
+    pub id: String,
+    pub is_member: bool,
+}
+
 /// Events of one request, ready to be appended.
 pub struct Batch {
     keys: Keys,
@@ -61,6 +70,8 @@ pub struct Batch {
     pub(super) new_names: NewTerms,
     pub(super) new_environments: NewTerms,
     pub(super) new_subjects: NewTerms,
+    /// In the order of their rows.
+    pub(super) memberships: Vec<RowMembership>,
 }
 
 impl Batch {
@@ -74,6 +85,7 @@ impl Batch {
             new_names: NewTerms::default(),
             new_environments: NewTerms::default(),
             new_subjects: NewTerms::default(),
+            memberships: Vec::new(),
         }
     }
 
@@ -98,7 +110,16 @@ impl Batch {
 
     /// How much the batch weighs in memory, nearly.
     pub fn bytes(&self) -> usize {
-        self.text.len() + self.rows.len() * size_of::<BatchRow>() + self.units.len() * size_of::<(TermId, u64)>()
+        self.text.len()
+            + self.rows.len() * size_of::<BatchRow>()
+            + self.units.len() * size_of::<(TermId, u64)>()
+            + self.memberships.iter().map(|it| size_of::<RowMembership>() + it.id.len()).sum::<usize>()
+    }
+
+    /// Lets the last event put a unit into an ID list, or take it out, if the event is stored: a duplicate changes nothing.
+    pub fn enlist(&mut self, list: &Arc<str>, id: &str, is_member: bool) {
+        let row = self.rows.len().saturating_sub(1) as u32;
+        self.memberships.push(RowMembership { row, list: list.clone(), id: id.to_owned(), is_member });
     }
 
     /// Appends one event.

@@ -18,6 +18,8 @@ pub struct CheckReport {
     pub names: u64,
     /// Messages that stand twice: possible only further apart than the deduplication window reaches.
     pub twice: u64,
+    /// IDs in ID lists.
+    pub members: u64,
     pub problems: Vec<String>,
 }
 
@@ -62,6 +64,7 @@ impl Snapshot {
             report.problems.push(format!("the log ends at {at}, not at {}", self.next_sequence().0));
         }
         volumes.compare(&self.volumes()?, &mut report.problems);
+        self.check_lists(&mut report)?;
         Ok(report)
     }
 

@@ -3,6 +3,8 @@
 use super::appender::{Appender, Found, delete_run, filter_of};
 use super::block::{Damage, Digest, Packer, Tail};
 use super::dedupe::{Dedupe, Run};
+use super::list_log::ListLog;
+use super::list_reader;
 use super::run::{RunMeta, decode_part};
 use super::seal::worth_joining;
 use super::tables::*;
@@ -46,6 +48,19 @@ macro_rules! from_redb {
     };
 }
 from_redb!(TransactionError, TableError, StorageError, CommitError);
+
+impl From<super::ReadError> for OpenError {
+    fn from(error: super::ReadError) -> Self {
+        match error {
+            super::ReadError::Damage(damage) => OpenError::Damage(damage),
+            super::ReadError::Disk(error) => OpenError::Disk(error),
+            super::ReadError::Compress(error) => error.into(),
+            super::ReadError::Missing(what) => {
+                Damage { what: "store", first: 0, why: format!("{what} is missing") }.into()
+            }
+        }
+    }
+}
 
 impl From<std::io::Error> for OpenError {
     fn from(error: std::io::Error) -> Self {
@@ -133,17 +148,22 @@ fn make(path: &Path, options: &Options, seed: [u8; 32]) -> Result<(), OpenError>
 
 fn open(db: Database, options: Options, seed: [u8; 32]) -> Result<(Store, Appender), OpenError> {
     let (id, keys) = match read_meta(&db)? {
-        Some(known) => known,
+        Some(known) => {
+            add_tables(&db)?;
+            known
+        }
         None => create(&db, seed)?,
     };
     drop_orphans(&db)?;
     let terms = read_terms(&db)?;
-    let found = find(&db, &options)?;
+    let (list_log, lists) = list_reader::read(&db, &id, &keys, options.lists)?;
+    let found = find(&db, &options, list_log)?;
     let shared = Arc::new(Shared {
         db,
         id,
         keys,
         terms: ArcSwap::from_pointee(terms),
+        lists,
         next: AtomicU64::new(found.next),
         configured_window_ms: options.dedupe.window_ms,
         window_ms: AtomicI64::new(options.dedupe.window_ms),
@@ -214,7 +234,22 @@ fn make_tables(transaction: &WriteTransaction) -> Result<(), OpenError> {
     transaction.open_table(RUNS)?;
     transaction.open_table(RUN_KEYS)?;
     transaction.open_table(RUN_FILTERS)?;
+    transaction.open_table(LISTS)?;
+    transaction.open_table(LIST_MEMBERS)?;
+    transaction.open_table(LIST_FILES)?;
     Ok(())
+}
+
+/// Files of before there were ID lists lack their tables and are otherwise the same.
+fn add_tables(db: &Database) -> Result<(), OpenError> {
+    match db.begin_read()?.open_table(LIST_FILES) {
+        Err(redb::TableError::TableDoesNotExist(_)) => {
+            let transaction = db.begin_write()?;
+            make_tables(&transaction)?;
+            Ok(transaction.commit()?)
+        }
+        found => Ok(found.map(drop)?),
+    }
 }
 
 /// Removes the parts of a merge that a crash cut short.
@@ -262,7 +297,7 @@ fn read_terms(db: &Database) -> Result<Terms, OpenError> {
     Ok(terms)
 }
 
-fn find(db: &Database, options: &Options) -> Result<Found, OpenError> {
+fn find(db: &Database, options: &Options, lists: ListLog) -> Result<Found, OpenError> {
     let transaction = db.begin_read()?;
     let mut dedupe = Dedupe::new(options.dedupe);
     let mut next_run = 0;
@@ -317,5 +352,5 @@ fn find(db: &Database, options: &Options) -> Result<Found, OpenError> {
     let samples = transaction.open_table(SAMPLES)?;
     let oldest_sample = samples.first()?.map_or(0, |(number, _)| number.value());
     let next_sample = samples.last()?.map_or(0, |(number, _)| number.value() + 1);
-    Ok(Found { dedupe, next, tails, sealed, last_block, next_run, next_sample, oldest_sample })
+    Ok(Found { dedupe, lists, next, tails, sealed, last_block, next_run, next_sample, oldest_sample })
 }

@@ -104,6 +104,11 @@ impl Snapshot {
         &self.terms
     }
 
+    /// For readers of other tables in this room.
+    pub(super) fn reading(&self) -> &ReadTransaction {
+        &self.transaction
+    }
+
     pub(super) fn keys(&self) -> Keys {
         self.keys
     }

@@ -1,5 +1,7 @@
 //! The store as its writer and readers use it: appended, sealed, merged, reopened, checked.
 
+mod lists;
+
 use super::*;
 use crate::event::{Basis, Event, Kind, Source, Subject, Timestamp, Unit};
 use tempfile::TempDir;

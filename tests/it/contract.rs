@@ -9,6 +9,7 @@ mod exposures;
 mod keys;
 mod lifecycle;
 mod limits;
+mod lists;
 mod project;
 mod results;
 mod rules;

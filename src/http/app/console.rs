@@ -1,7 +1,7 @@
 //! The console API: who asks, what for, and the answer as JSON. What is asked is answered by the room `admin`.
 
 use super::{House, blocking, refuse};
-use crate::admin::{AdminError, ApplyOptions, EventsQuery, ResultsQuery, Subject};
+use crate::admin::{AdminError, ApplyOptions, EventsQuery, ListEdit, ResultsQuery, Subject};
 use crate::catalog::Role;
 use crate::http::query;
 use crate::http::reply::Reply;
@@ -22,6 +22,7 @@ impl House {
             | Route::ConsoleCreateKey
             | Route::ConsoleRevokeKey { .. }
             | Route::ConsoleLink => Role::Admin,
+            Route::ConsoleAddIds { .. } | Route::ConsoleRemoveIds { .. } => Role::Editor,
             _ => Role::Viewer,
         };
         let session = match self.authority(parts, needed) {
@@ -65,6 +66,15 @@ impl House {
                 Ok(name) => self.results(Subject::Gate { name, rule: asked("rule") }, parts).await,
                 Err(reply) => reply,
             },
+            Route::ConsoleIdList { segment } => match (decoded(segment), id_list_query(asked)) {
+                (Ok(segment), Ok((limit, page))) => {
+                    answer(blocking(move || admin.id_list(&segment, limit, page)).await)
+                }
+                (Err(reply), _) => reply,
+                (_, Err(error)) => refuse(&error),
+            },
+            Route::ConsoleAddIds { segment } => self.edit_id_list(ListEdit::Add, segment, parts, incoming).await,
+            Route::ConsoleRemoveIds { segment } => self.edit_id_list(ListEdit::Remove, segment, parts, incoming).await,
             Route::ConsoleApply => {
                 let options = ApplyOptions {
                     dry_run: is_set(asked("dryRun")),
@@ -115,6 +125,21 @@ impl House {
             Ok(report) => answer(Ok(report)),
             Err(error) => refuse(&error),
         }
+    }
+
+    async fn edit_id_list(&self, edit: ListEdit, segment: &str, parts: &Parts, incoming: Incoming) -> Reply {
+        let text = match self.text(parts, incoming).await {
+            Ok(text) => text,
+            Err(reply) => return reply,
+        };
+        let segment = match decoded(segment) {
+            Ok(segment) => segment,
+            Err(reply) => return reply,
+        };
+        let admin = self.admin.clone();
+        let edited = blocking(move || admin.edit_id_list(&segment, edit, &text)).await;
+        let message = if edit == ListEdit::Add { "Added." } else { "Removed." };
+        answer(edited.map(|data| Wrapped { message, data }))
     }
 
     async fn text(&self, parts: &Parts, incoming: Incoming) -> Result<String, Reply> {
@@ -172,6 +197,10 @@ fn number<T: std::str::FromStr>(value: Option<String>, name: &str) -> Result<Opt
             text.parse().map_err(|_| AdminError::refused("invalid_query", format!("{name} must be a whole number")))
         })
         .transpose()
+}
+
+fn id_list_query(asked: impl Fn(&str) -> Option<String>) -> Result<(Option<usize>, Option<usize>), AdminError> {
+    Ok((number(asked("limit"), "limit")?, number(asked("page"), "page")?))
 }
 
 fn events_query(asked: impl Fn(&str) -> Option<String>) -> Result<EventsQuery, AdminError> {

@@ -78,3 +78,18 @@ pub fn stored(number: u64, sequence: u64) -> StoredEvent {
 pub fn number(event: &StoredEvent) -> u64 {
     event.message_id.strip_prefix("m-").and_then(|n| n.parse().ok()).expect("an event of ours")
 }
+
+/// One of a few lists, whether it is there or not.
+pub fn list(random: &mut Random) -> String {
+    format!("list-{}", random.below(3))
+}
+
+/// Somebody who may be in a list.
+pub fn id(random: &mut Random) -> String {
+    format!("user-{}", random.below(12))
+}
+
+/// An event's effect on a list.
+pub fn membership(random: &mut Random) -> (String, String, bool) {
+    (list(random), id(random), random.percent(60))
+}
