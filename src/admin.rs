@@ -14,7 +14,7 @@ mod status;
 pub use change::{Applied, ApplyOptions};
 pub use events::{DEFAULT_ROWS, EventRow, EventsQuery, MAX_ROWS, NameRow, Page, Pagination, Since, Skipped};
 pub use keys::{KeyInfo, NewKey};
-pub use lists::{IDS_PER_CALL, IdListFile, IdListPage, ListEdit, ListedIds};
+pub use lists::{IDS_PER_CALL, IdListFile, IdListPage, ListEdit, ListedIds, Members};
 pub use question::{ResultsQuery, Subject};
 pub use session::{ConsoleLink, Session};
 pub use state::State;
@@ -141,7 +141,7 @@ impl Admin {
         random: Random,
         limits: ingest::Limits,
     ) -> Result<Admin, LoadError> {
-        let state = State::load(&store, &limits)?;
+        let state = State::load(&store, &limits, None)?;
         lists::complete(&state.catalog, &store, &writer);
         let started = clock.now();
         let state = ArcSwap::from_pointee(state);

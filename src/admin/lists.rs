@@ -5,6 +5,7 @@
 use super::events::{DEFAULT_ROWS, MAX_ROWS};
 use super::{Admin, AdminError};
 use crate::catalog::{Catalog, Segment, SegmentType};
+use crate::evaluate;
 use crate::ingest;
 use crate::store::{DocumentChange, IdHash, ListChange, ListLimits, Lists, Store};
 use crate::writer::Handle;
@@ -67,7 +68,21 @@ pub struct Numbered {
     pub all: String,
 }
 
+/// Who is in the lists, as evaluations ask.
+pub struct Members<'a>(&'a Lists);
+
+impl evaluate::IdLists for Members<'_> {
+    fn contains(&self, list: &str, hash8: &str) -> bool {
+        self.0.contains(list, hash8)
+    }
+}
+
 impl Admin {
+    /// Who is in the lists, as of the last commit.
+    pub fn members(&self) -> Members<'_> {
+        Members(self.store().lists())
+    }
+
     /// Every ID list by its name, with its file's address below `base` (`https://host`).
     pub fn id_lists(&self, base: &str) -> BTreeMap<String, IdListFile> {
         let lists = self.store().lists().all();

@@ -5,7 +5,7 @@ mod choices;
 mod compiled;
 mod experiments;
 mod operators;
-mod reader;
+pub(crate) mod reader;
 mod recorded;
 mod stability;
 
