@@ -13,6 +13,7 @@ mod lists;
 mod project;
 mod results;
 mod rules;
+mod sdk;
 mod senders;
 mod stream;
 
