@@ -14,7 +14,7 @@ mod status;
 pub use change::{Applied, ApplyOptions};
 pub use events::{DEFAULT_ROWS, EventRow, EventsQuery, MAX_ROWS, NameRow, Page, Pagination, Since, Skipped};
 pub use keys::{KeyInfo, NewKey};
-pub use lists::{IDS_PER_CALL, IdListFile, IdListPage, ListEdit, ListedIds, Members};
+pub use lists::{IDS_PER_CALL, IdListFile, IdListPage, ListEdit, ListedIds};
 pub use question::{ResultsQuery, Subject};
 pub use session::{ConsoleLink, Session};
 pub use state::State;

@@ -7,7 +7,6 @@
 
 mod audience;
 mod body_error;
-mod entries;
 mod filter;
 mod framing;
 mod hashed;
@@ -15,6 +14,7 @@ mod item;
 mod ledger;
 mod message;
 mod naming;
+mod reader;
 mod record;
 mod redact;
 mod rules;

@@ -5,9 +5,9 @@
 use super::events::{DEFAULT_ROWS, MAX_ROWS};
 use super::{Admin, AdminError};
 use crate::catalog::{Catalog, Segment, SegmentType};
-use crate::evaluate;
+use crate::evaluate::ListId;
 use crate::ingest;
-use crate::store::{DocumentChange, IdHash, ListChange, ListLimits, Lists, Store};
+use crate::store::{DocumentChange, ListChange, ListLimits, Lists, Store};
 use crate::writer::Handle;
 use serde::{Deserialize, Serialize};
 use std::collections::{BTreeMap, HashSet};
@@ -68,21 +68,7 @@ pub struct Numbered {
     pub all: String,
 }
 
-/// Who is in the lists, as evaluations ask.
-pub struct Members<'a>(&'a Lists);
-
-impl evaluate::IdLists for Members<'_> {
-    fn contains(&self, list: &str, hash8: &str) -> bool {
-        self.0.contains(list, hash8)
-    }
-}
-
 impl Admin {
-    /// Who is in the lists, as of the last commit.
-    pub fn members(&self) -> Members<'_> {
-        Members(self.store().lists())
-    }
-
     /// Every ID list by its name, with its file's address below `base` (`https://host`).
     pub fn id_lists(&self, base: &str) -> BTreeMap<String, IdListFile> {
         let lists = self.store().lists().all();
@@ -180,8 +166,8 @@ fn check_room<'a>(lists: &Lists, added: impl IntoIterator<Item = (&'a str, &'a [
     let mut all = lists.count();
     for (id, ids) in added {
         let list = lists.get(id);
-        let is_new = |hash: &IdHash| list.as_ref().is_none_or(|list| !list.contains(*hash));
-        let new = ids.iter().map(|id| IdHash::of(id)).filter(is_new).collect::<HashSet<_>>().len() as u64;
+        let is_new = |hash: &ListId| list.as_ref().is_none_or(|list| !list.contains(*hash));
+        let new = ids.iter().map(|id| ListId::of(id)).filter(is_new).collect::<HashSet<_>>().len() as u64;
         let had = list.as_ref().map_or(0, |list| list.count());
         if had + new > members {
             let message = format!("the list {id:?} has {had} IDs and would have {new} more; it can have {members}");
@@ -317,3 +303,6 @@ fn encoded(text: &str) -> String {
     }
     encoded
 }
+
+#[cfg(test)]
+mod tests;

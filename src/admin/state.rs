@@ -80,13 +80,13 @@ fn rules(catalog: &Catalog, keys: &KeyRing, terms: &Terms, store_id: &str, limit
 
 /// What SDKs may call by its hash.
 fn names(catalog: &Catalog) -> impl Iterator<Item = &str> {
-    let switches = catalog.gates().iter().map(|it| [&it.name, &it.id]);
+    let gates = catalog.gates().iter().map(|it| [&it.name, &it.id]);
     let configs = catalog.dynamic_configs().iter().map(|it| [&it.name, &it.id]);
     let experiments = catalog.experiments().iter().map(|it| [&it.name, &it.id]);
     let layers = catalog.layers().iter().map(|it| [&it.name, &it.id]);
     let segments = catalog.segments().iter().map(|it| [&it.name, &it.id]);
     let holdouts = catalog.holdouts().iter().map(|it| [&it.name, &it.id]);
-    let all = switches.chain(configs).chain(experiments).chain(layers).chain(segments).chain(holdouts);
+    let all = gates.chain(configs).chain(experiments).chain(layers).chain(segments).chain(holdouts);
     all.flatten().map(String::as_str)
 }
 

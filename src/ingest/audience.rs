@@ -6,13 +6,12 @@
 //! they arrive, whatever their times say: an event that is late by more than the next change of its unit is rare, and to know it
 //! would take a time for every ID that ever was in a list.
 
-use super::entries::{Entries, scalar, skip};
 use super::ledger::Ledger;
 use super::message::Message;
+use super::reader::{Entries, Read, Reader};
 use super::rules::Audiences;
 use super::scalar::Scalar;
 use crate::event::{Event, Kind};
-use serde::de::MapAccess;
 use std::sync::Arc;
 
 const ENTERED: &str = "Audience Entered";
@@ -39,11 +38,11 @@ impl<'a> Entries<'a> for TraitsEntries<'_> {
         self.audiences.find(name).map(|audience| audience.list.clone())
     }
 
-    fn entry<A: MapAccess<'a>>(&mut self, key: Self::Key, entries: &mut A, room: u32) -> Result<(), A::Error> {
-        let Some(list) = key else { return skip(entries, room) };
+    fn entry(&mut self, key: Self::Key, reader: &mut Reader<'a>, room: u32) -> Read<()> {
+        let Some(list) = key else { return reader.skip(room) };
         // The last of two equal traits counts, also when it is no flag.
         self.traits.retain(|(known, _)| *known != list);
-        if let Scalar::Flag(is_member) = scalar(entries, room)? {
+        if let Scalar::Flag(is_member) = reader.scalar(room)? {
             self.traits.push((list, is_member));
         }
         Ok(())

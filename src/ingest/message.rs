@@ -1,11 +1,10 @@
 //! One message of Segment's spec as it stands on the wire, as far as intake needs it. Speaks this wire and decides nothing.
 
 use super::audience::{Signals, TraitsEntries};
-use super::entries::{Entries, List, Object, scalar, skip};
 use super::filter::Integrations;
+use super::reader::{Entries, Read, Reader};
 use super::rules::{Rules, SourceRules};
 use super::scalar::Scalar;
-use serde::de::MapAccess;
 
 /// The fields that matter; text that has no escapes is borrowed from the body.
 #[derive(Debug, Default)]
@@ -133,7 +132,7 @@ impl<'a> Entries<'a> for MessageEntries<'_, 'a> {
         }
     }
 
-    fn entry<A: MapAccess<'a>>(&mut self, key: MessageKey, entries: &mut A, room: u32) -> Result<(), A::Error> {
+    fn entry(&mut self, key: MessageKey, reader: &mut Reader<'a>, room: u32) -> Read<()> {
         let message = &mut self.message;
         let slot = match key {
             MessageKey::Kind => &mut message.kind,
@@ -148,7 +147,7 @@ impl<'a> Entries<'a> for MessageEntries<'_, 'a> {
             MessageKey::OriginalTimestamp => &mut message.original_timestamp,
             MessageKey::SentAt => &mut message.sent_at,
             MessageKey::WriteKey => {
-                message.write_key = scalar(entries, room)?;
+                message.write_key = reader.scalar(room)?;
                 message.has_secret |= match &message.write_key {
                     Scalar::Absent => false,
                     Scalar::Text(key) => !self.wire.rules.client_keys.contains(key.as_ref()),
@@ -158,7 +157,7 @@ impl<'a> Entries<'a> for MessageEntries<'_, 'a> {
             }
             MessageKey::Integrations => {
                 message.integrations = Integrations::default();
-                entries.next_value_seed(Object { into: &mut message.integrations, room })?;
+                reader.object(&mut message.integrations, room)?;
                 return Ok(());
             }
             MessageKey::Properties => {
@@ -170,23 +169,23 @@ impl<'a> Entries<'a> for MessageEntries<'_, 'a> {
                     has_audiences: !self.wire.rules.audiences.is_empty(),
                     signals: &mut message.signals,
                 };
-                entries.next_value_seed(Object { into: &mut properties, room })?;
+                reader.object(&mut properties, room)?;
                 return Ok(());
             }
             MessageKey::Traits => {
                 let traits = &mut message.signals.get_or_insert_default().traits;
                 traits.clear();
                 let mut into = TraitsEntries { audiences: &self.wire.rules.audiences, traits };
-                entries.next_value_seed(Object { into: &mut into, room })?;
+                reader.object(&mut into, room)?;
                 return Ok(());
             }
             MessageKey::Mapped(place) => {
-                message.mapped.push((place, scalar(entries, room)?));
+                message.mapped.push((place, reader.scalar(room)?));
                 return Ok(());
             }
-            MessageKey::Other => return skip(entries, room),
+            MessageKey::Other => return reader.skip(room),
         };
-        *slot = scalar(entries, room)?;
+        *slot = reader.scalar(room)?;
         Ok(())
     }
 }
@@ -223,26 +222,26 @@ impl<'a> Entries<'a> for PropertiesEntries<'_, 'a> {
         }
     }
 
-    fn entry<A: MapAccess<'a>>(&mut self, key: PropertiesKey, entries: &mut A, room: u32) -> Result<(), A::Error> {
+    fn entry(&mut self, key: PropertiesKey, reader: &mut Reader<'a>, room: u32) -> Read<()> {
         let properties = &mut *self.properties;
         match key {
-            PropertiesKey::Name => properties.name = scalar(entries, room)?,
-            PropertiesKey::CustomIds => entries.next_value_seed(List { into: &mut properties.custom_ids, room })?,
+            PropertiesKey::Name => properties.name = reader.scalar(room)?,
+            PropertiesKey::CustomIds => reader.list(&mut properties.custom_ids, room)?,
             PropertiesKey::Environment => {
                 properties.tier = Scalar::Absent;
-                entries.next_value_seed(Object { into: &mut Tier(&mut properties.tier), room })?;
+                reader.object(&mut Tier(&mut properties.tier), room)?;
             }
             PropertiesKey::AudienceKey => {
-                self.signals.get_or_insert_default().audience_key = scalar(entries, room)?;
+                self.signals.get_or_insert_default().audience_key = reader.scalar(room)?;
             }
             PropertiesKey::Value(place) => {
-                if let Some(number) = scalar(entries, room)?.number()
+                if let Some(number) = reader.scalar(room)?.number()
                     && properties.value.is_none_or(|(best, _)| place <= best)
                 {
                     properties.value = Some((place, number));
                 }
             }
-            PropertiesKey::Other => skip(entries, room)?,
+            PropertiesKey::Other => reader.skip(room)?,
         }
         Ok(())
     }
@@ -258,12 +257,12 @@ impl<'a> Entries<'a> for Tier<'_, 'a> {
         name == "tier"
     }
 
-    fn entry<A: MapAccess<'a>>(&mut self, is_tier: bool, entries: &mut A, room: u32) -> Result<(), A::Error> {
+    fn entry(&mut self, is_tier: bool, reader: &mut Reader<'a>, room: u32) -> Read<()> {
         if is_tier {
-            *self.0 = scalar(entries, room)?;
+            *self.0 = reader.scalar(room)?;
             Ok(())
         } else {
-            skip(entries, room)
+            reader.skip(room)
         }
     }
 }

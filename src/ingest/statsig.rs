@@ -1,7 +1,6 @@
 //! Statsig's wire: what its SDKs log becomes custom events and exposures. Does not evaluate anything and does not know
 //! which gates exist.
 
-use super::entries::Object;
 use super::filter::selected;
 use super::framing::Cursor;
 use super::item::{self, Item};
@@ -82,14 +81,14 @@ fn read<'a>(text: &'a str, rules: &Rules) -> Result<Envelope<'a>, BodyError> {
             }
             "user" => {
                 envelope.user = User::default();
-                let seed = Object { into: &mut envelope.user, room };
-                let (text, is_object) = item::shared(&mut cursor, limits, seed)?;
+                let into = &mut envelope.user;
+                let (text, is_object) = item::shared(&mut cursor, limits, |reader| reader.object(into, room))?;
                 envelope.user_text = is_object.then_some(text);
             }
             "statsigMetadata" => {
                 envelope.sdk = Sdk::default();
-                let seed = Object { into: &mut envelope.sdk, room };
-                let (text, is_object) = item::shared(&mut cursor, limits, seed)?;
+                let into = &mut envelope.sdk;
+                let (text, is_object) = item::shared(&mut cursor, limits, |reader| reader.object(into, room))?;
                 envelope.sdk_text = is_object.then_some(text);
             }
             _ => {

@@ -12,7 +12,7 @@ pub struct Question {
     pub name: String,
     /// What else exposures may call it: its name beside its ID, and the hashes of both, under which browsers know it.
     pub aliases: Vec<String>,
-    /// The rule IDs under which units were held out.
+    /// The rule IDs under which Statsig holds units out: the IDs of holdouts. Ours begin with `holdout:`.
     pub holdouts: Vec<String>,
     /// Whose ID is randomised, such as `userID`.
     pub id_type: String,

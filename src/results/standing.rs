@@ -129,6 +129,7 @@ fn no_group(question: &Question, rule: &str) -> NotCounted {
         "targetingGate" | "inlineTargetingRules" => NotCounted::NotTargeted,
         "launchedGroup" => NotCounted::Decided,
         "abandoned" => NotCounted::Abandoned,
+        rule if rule.starts_with("holdout:") => NotCounted::HeldOut,
         rule if question.holdouts.iter().any(|holdout| holdout == rule) => NotCounted::HeldOut,
         _ => NotCounted::UnknownRule,
     }

@@ -126,6 +126,8 @@ fn uncounted() -> Vec<(Row, &'static str)> {
         (exposure("u3", "disabledGroup", 1000), "disabled_group"),
         (exposure("u3", "", 1000), "unrecognized"),
         (exposure("u3", "q3_holdout", 1000), "held_out"),
+        (exposure("u3", "holdout:q3_holdout", 1000), "held_out"),
+        (exposure("u3", "holdout:gone", 1000), "held_out"),
         (exposure("u3", "grp_of_another", 1000), "unknown_rule"),
         (exposure("u4", "grp_t:userID:id_override", 1000), "override"),
         (exposure("u4", "override", 1000), "override"),
@@ -193,9 +195,13 @@ fn an_experiment_is_known_by_its_names_and_their_hashes() {
 }
 
 #[test]
-fn a_word_stands_for_one_reason() {
+fn a_word_stands_for_one_reason_and_is_explained() {
     let words: std::collections::BTreeSet<&str> = NotCounted::ALL.iter().map(|reason| reason.as_str()).collect();
     assert_eq!(words.len(), NotCounted::ALL.len());
+    let readme = include_str!("../../README.md");
+    for word in words {
+        assert!(readme.contains(&format!("| `{word}` |")), "README.md does not say what {word} means");
+    }
 }
 
 #[test]

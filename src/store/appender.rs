@@ -1,10 +1,10 @@
 //! The store's changing side: turns what the writer drained into one transaction. Owned by the writing thread alone.
 //! Starts no thread and knows no channel.
 
-use super::batch::{Batch, NewTerms, RejectedSample, Submission, Term};
-use super::block::{Damage, Packer, TailBuilder};
+use super::batch::{Batch, BatchRow, NewTerms, RejectedSample, Submission, Term};
+use super::block::{Damage, Frame, Packer, TailBuilder};
 use super::change::{Applied, Change, CommitError, DocumentChange};
-use super::columns::Tally;
+use super::columns::{Numbers, Tally};
 use super::dedupe::{Dedupe, Run};
 use super::list_log::{ListLog, Membership};
 use super::lists::Step;
@@ -207,41 +207,60 @@ impl Appender {
             Term::New(index) => new[index as usize],
         };
         let mut applied = Applied::default();
-        let Batch { rows, units, text, memberships, .. } = batch;
-        // Those of a row that is not stored are passed over.
-        let mut memberships = memberships.iter().peekable();
-        let mut listed = Vec::new();
-        for (index, row) in rows.iter().enumerate() {
-            let shared = &self.shared;
-            let reader = &mut write.reader;
-            if !self.dedupe.insert(row.fingerprint, |run, part| read_run_part(shared, reader, run, part))? {
-                applied.duplicates += 1;
-                let tally = Tally {
-                    source: row.numbers.source,
-                    outcome: Outcome::Duplicate,
-                    reason: "message_id",
-                    name: String::new(),
-                };
-                *write.tallies.entry(tally).or_default() += 1;
+        let Batch { rows, units, text, frames, memberships, .. } = batch;
+        let mut is_new = Vec::with_capacity(rows.len());
+        for row in &rows {
+            let (shared, reader) = (&self.shared, &mut write.reader);
+            let new = self.dedupe.insert(row.fingerprint, |run, part| read_run_part(shared, reader, run, part))?;
+            is_new.push(new);
+            if new {
+                applied.stored += 1;
                 continue;
             }
-            applied.stored += 1;
-            let mut numbers = row.numbers;
-            numbers.name = number(row.name, &names);
-            numbers.environment = number(row.environment, &environments);
-            numbers.subject = number(row.subject, &subjects);
-            let text = &text[row.text.clone()];
-            if self.builder.rows() > 0 && self.builder.text_bytes() + text.len() > self.options.frame_bytes() {
-                self.put_tail(transaction)?;
-            }
-            let units = units[row.units.start as usize..row.units.end as usize].iter().copied();
-            self.builder.push(numbers, units, row.fingerprint, text);
-            while let Some(it) = memberships.next_if(|it| it.row as usize <= index) {
-                if it.row as usize == index {
-                    listed.push(it);
+            applied.duplicates += 1;
+            let tally = Tally {
+                source: row.numbers.source,
+                outcome: Outcome::Duplicate,
+                reason: "message_id",
+                name: String::new(),
+            };
+            *write.tallies.entry(tally).or_default() += 1;
+        }
+        let numbers = |row: &BatchRow| Numbers {
+            name: number(row.name, &names),
+            environment: number(row.environment, &environments),
+            subject: number(row.subject, &subjects),
+            ..row.numbers
+        };
+        let units_of = |row: &BatchRow| units[row.units.start as usize..row.units.end as usize].iter().copied();
+        let mut from = 0;
+        for (frame, count) in frames {
+            let (rows, is_new) = (&rows[from..from + count], &is_new[from..from + count]);
+            from += count;
+            // A frame goes in as it is, unless some of its rows are stored already.
+            let inflated = if is_new.contains(&false) { Some(frame.text(self.next)?.into_owned()) } else { None };
+            let Some(text) = inflated else {
+                self.make_room_for(&frame, count, transaction)?;
+                for row in rows {
+                    self.builder.push_numbers(numbers(row), units_of(row), row.fingerprint, row.text.len());
                 }
+                self.builder.push_frame(frame);
+                continue;
+            };
+            let start = rows.first().map_or(0, |row| row.text.start);
+            for (row, _) in rows.iter().zip(is_new).filter(|(_, is_new)| **is_new) {
+                let text = &text[row.text.start - start..row.text.end - start];
+                self.make_room(text.len(), transaction)?;
+                self.builder.push(numbers(row), units_of(row), row.fingerprint, text);
             }
         }
+        for (row, _) in rows[from..].iter().zip(&is_new[from..]).filter(|(_, is_new)| **is_new) {
+            let text = &text[row.text.clone()];
+            self.make_room(text.len(), transaction)?;
+            self.builder.push(numbers(row), units_of(row), row.fingerprint, text);
+        }
+        // Those of a row that is not stored are passed over.
+        let listed: Vec<_> = memberships.iter().filter(|it| is_new[it.row as usize]).collect();
         for (tally, count) in tallies {
             *write.tallies.entry(tally).or_default() += count;
         }
@@ -251,6 +270,22 @@ impl Appender {
             applied.unlisted = self.lists.put(of, transaction, &mut write.lists)?;
         }
         Ok(applied)
+    }
+
+    /// Begins the next tail where so much more text would make this one too large.
+    fn make_room(&mut self, text_bytes: usize, transaction: &WriteTransaction) -> Result<(), CommitError> {
+        if self.builder.rows() > 0 && self.builder.text_bytes() + text_bytes > self.options.frame_bytes() {
+            self.put_tail(transaction)?;
+        }
+        Ok(())
+    }
+
+    /// The same for a frame of so many rows: as many as stay just below a power of two, because redb allocates in those.
+    fn make_room_for(&mut self, frame: &Frame, rows: usize, transaction: &WriteTransaction) -> Result<(), CommitError> {
+        if self.builder.rows() > 0 && self.builder.stored_bytes(rows) + frame.bytes.len() > TAIL_BYTES {
+            self.put_tail(transaction)?;
+        }
+        self.make_room(frame.text_bytes, transaction)
     }
 
     /// Gives new texts their numbers. Two requests may bring the same new text; it gets one number.
@@ -322,7 +357,7 @@ impl Appender {
                 }
             }
             Change::Seal(sealed) => {
-                self.job_running = false;
+                self.job_running = sealed.more;
                 self.swap_in(*sealed, transaction)?;
                 self.dedupe.set_window(self.shared.window_ms.load(Ordering::Relaxed));
                 for run in self.dedupe.expire(now) {
@@ -396,7 +431,7 @@ impl Appender {
     }
 
     fn swap_in(&mut self, sealed: Sealed, transaction: &WriteTransaction) -> Result<(), CommitError> {
-        let Sealed { first, end, replaces, text, columns, digest, volumes, run, ratio } = sealed;
+        let Sealed { first, end, replaces, text, columns, digest, volumes, run, ratio, more: _ } = sealed;
         assert!(self.sealed >= first && end > self.sealed, "a sealed block continues the sealed log");
         transaction.open_table(BLOCKS)?.insert(first, text.as_slice())?;
         transaction.open_table(COLUMNS)?.insert((first, 0), columns.as_slice())?;
@@ -467,9 +502,11 @@ impl Appender {
         if !full && !settle {
             return None;
         }
+        let full_blocks = text as f64 * self.ratio / block_bytes as f64;
         Some(Job(Work::Seal {
             from: self.sealed,
             to: self.next,
+            blocks: (full_blocks as usize).clamp(1, BLOCKS_A_JOB),
             join: self.last_block.map(|(first, _)| first),
             options: self.options,
             ratio: self.ratio,
@@ -480,6 +517,7 @@ impl Appender {
     /// measuring what the store costs beside the least that durability can cost.
     pub fn measure_against(&mut self, plain_log: File) {
         self.plain_log = Some(plain_log);
+        self.shared.packing.store(false, Ordering::Relaxed);
     }
 
     /// Whether a worker prepares something.
@@ -493,6 +531,11 @@ impl Appender {
         self.abandoned.extend(self.merging.take());
     }
 }
+
+/// What a tail of several frames stays below, with redb's own bytes in the page.
+const TAIL_BYTES: usize = (64 << 10) - 256;
+/// A job reads one snapshot, which keeps what it sees from being written over: it must not take too long.
+const BLOCKS_A_JOB: usize = 16;
 
 struct Write {
     /// The dictionaries with what this transaction adds, once it adds something.

@@ -51,8 +51,8 @@ impl Snapshot {
             report.blocks += 1;
         }
         self.tails(at, self.next_sequence().0, &mut |tail| {
-            let Tail { columns, lengths, fingerprints, frame } = tail;
-            let text = frame.text(at)?;
+            let text = tail.text(at)?;
+            let Tail { columns, lengths, fingerprints, .. } = tail;
             let found = self.check_rows(at, &columns, &lengths, &text, &mut volumes, &mut seen, &mut report);
             if found != fingerprints {
                 report.problems.push(format!("tail {at}: its fingerprints differ from its rows"));

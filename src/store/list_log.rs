@@ -6,8 +6,9 @@
 
 use super::change::{CommitError, ListChange};
 use super::fingerprint::Keys;
-use super::lists::{IdHash, Line, List, ListLimits, Step};
+use super::lists::{Line, List, ListLimits, Step, key_of};
 use super::tables::*;
+use crate::evaluate::ListId;
 use crate::event::{Source, Timestamp};
 use hashbrown::{HashMap, HashSet};
 use redb::{ReadableTable, WriteTransaction};
@@ -144,8 +145,8 @@ impl ListLog {
         for Membership { list, id, is_member } in memberships {
             let Some(end) = self.lists.get_mut(list) else { continue };
             let number = end.row.number;
-            let hash = IdHash::of(id);
-            let key = (number, hash.0, id);
+            let hash = ListId::of(id);
+            let key = (number, key_of(hash), id);
             if members.get(key)?.is_some() == is_member {
                 continue;
             }
@@ -174,10 +175,10 @@ impl ListLog {
                 end.members -= 1;
                 self.members -= 1;
                 // Another ID of the same hash would leave with it where only hashes are known.
-                let alike = members.range((number, hash.0, "")..)?.next().transpose()?;
+                let alike = members.range((number, key_of(hash), "")..)?.next().transpose()?;
                 if let Some((key, _)) = alike {
                     let (list, alike, id) = key.value();
-                    if (list, alike) == (number, hash.0) {
+                    if (list, alike) == (number, key_of(hash)) {
                         new.push(append(id, true)?);
                     }
                 }

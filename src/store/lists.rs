@@ -4,13 +4,11 @@
 //! One more line costs the same whatever the list holds: ten bytes at the end of its last piece and one entry of a set. Only
 //! beginning or ending a list replaces the table of lists, which readers hold without a lock.
 
+use crate::evaluate::{IdLists, ListId};
 use crate::event::Timestamp;
 use arc_swap::ArcSwap;
-use base64::Engine;
-use base64::engine::general_purpose::STANDARD;
 use bytes::Bytes;
 use hashbrown::{HashMap, HashSet};
-use sha2::{Digest, Sha256};
 use std::ops::Range;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, PoisonError, RwLock};
@@ -42,41 +40,26 @@ impl Default for ListLimits {
     }
 }
 
-/// What SDKs know a unit's ID by: the first 48 bits of its SHA-256, which are the first eight characters of its base64.
-///
-/// Two IDs can share one; a list of a million has such a pair with a probability of 0.2 %. Then a list that has one of them has
-/// the other too in the eyes of every SDK. The last of them to go takes the hash with it, not the first.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub struct IdHash(pub(super) u64);
-
-impl IdHash {
-    pub fn of(id: &str) -> IdHash {
-        let digest = Sha256::digest(id.as_bytes());
-        IdHash(digest[..6].iter().fold(0, |hash, &byte| hash << 8 | u64::from(byte)))
-    }
-
-    /// Reads the eight characters; `None` if they are no base64 of six bytes.
-    pub fn parse(hash8: &str) -> Option<IdHash> {
-        let mut bytes = [0; 6];
-        (hash8.len() == 8 && STANDARD.decode_slice(hash8, &mut bytes) == Ok(6))
-            .then(|| IdHash(bytes.iter().fold(0, |hash, &byte| hash << 8 | u64::from(byte))))
-    }
-
-    fn line(self, is_member: bool) -> [u8; LINE_BYTES] {
-        let mut line = [b'\n'; LINE_BYTES];
-        line[0] = if is_member { b'+' } else { b'-' };
-        // Six bytes are always eight characters.
-        let _ = STANDARD.encode_slice(&self.0.to_be_bytes()[2..], &mut line[1..9]);
-        line
-    }
+/// A hash as a number, for the table's key and the choice of a shard.
+pub(super) fn key_of(hash: ListId) -> u64 {
+    hash.as_str().bytes().fold(0, |number, byte| number << 8 | u64::from(byte))
 }
 
 /// One line of a list's file.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct Line {
-    pub hash: IdHash,
+    pub hash: ListId,
     /// Whether the ID is in the list from here on.
     pub is_member: bool,
+}
+
+impl Line {
+    fn bytes(self) -> [u8; LINE_BYTES] {
+        let mut bytes = [b'\n'; LINE_BYTES];
+        bytes[0] = if self.is_member { b'+' } else { b'-' };
+        bytes[1..9].copy_from_slice(self.hash.as_str().as_bytes());
+        bytes
+    }
 }
 
 /// The lines of a file: full pieces, which never change, and the last one.
@@ -92,7 +75,7 @@ impl File {
     }
 
     fn push(&mut self, line: Line) {
-        self.last.extend_from_slice(&line.hash.line(line.is_member));
+        self.last.extend_from_slice(&line.bytes());
         if self.last.len() == PIECE_BYTES {
             self.full.push(std::mem::take(&mut self.last).into());
         }
@@ -117,7 +100,7 @@ impl File {
 /// Who is in a list, by hash.
 #[derive(Debug)]
 struct Members {
-    shards: [RwLock<HashSet<u64>>; SHARDS],
+    shards: [RwLock<HashSet<ListId>>; SHARDS],
     count: AtomicU64,
 }
 
@@ -126,29 +109,30 @@ impl Members {
         Members { shards: std::array::from_fn(|_| RwLock::default()), count: AtomicU64::new(0) }
     }
 
-    fn shard(&self, hash: IdHash) -> &RwLock<HashSet<u64>> {
-        &self.shards[hash.0 as usize % SHARDS]
+    fn shard(&self, hash: ListId) -> &RwLock<HashSet<ListId>> {
+        // The characters are few and not even; Fibonacci hashing spreads them.
+        &self.shards[(key_of(hash).wrapping_mul(0x9e37_79b9_7f4a_7c15) >> 32) as usize % SHARDS]
     }
 
-    fn contains(&self, hash: IdHash) -> bool {
+    fn contains(&self, hash: ListId) -> bool {
         // A set is whole after each of its calls, so a panic elsewhere leaves nothing half done.
-        self.shard(hash).read().unwrap_or_else(PoisonError::into_inner).contains(&hash.0)
+        self.shard(hash).read().unwrap_or_else(PoisonError::into_inner).contains(&hash)
     }
 
     fn take(&self, line: Line) {
         let mut shard = self.shard(line.hash).write().unwrap_or_else(PoisonError::into_inner);
         if line.is_member {
-            shard.insert(line.hash.0);
+            shard.insert(line.hash);
         } else {
-            shard.remove(&line.hash.0);
+            shard.remove(&line.hash);
         }
     }
 
     /// In the order of the hashes: a file that begins anew must be the same after each start.
-    fn sorted(&self) -> Vec<IdHash> {
+    fn sorted(&self) -> Vec<ListId> {
         let mut all = Vec::new();
         for shard in &self.shards {
-            all.extend(shard.read().unwrap_or_else(PoisonError::into_inner).iter().map(|&hash| IdHash(hash)));
+            all.extend(shard.read().unwrap_or_else(PoisonError::into_inner).iter().copied());
         }
         all.sort_unstable();
         all
@@ -156,6 +140,9 @@ impl Members {
 }
 
 /// One ID list. What it holds grows and shrinks while it is read.
+///
+/// SDKs know an ID by 48 bits, and two IDs can share them; a list of a million has such a pair with a probability of 0.2 %. A
+/// list that has one of the two has the other too in the eyes of every SDK, until the last of them is gone.
 #[derive(Debug)]
 pub struct List {
     id: String,
@@ -201,8 +188,8 @@ impl List {
         self.members.count.load(Ordering::Relaxed)
     }
 
-    pub fn contains(&self, hash: IdHash) -> bool {
-        self.members.contains(hash)
+    pub fn contains(&self, unit: ListId) -> bool {
+        self.members.contains(unit)
     }
 
     pub(super) fn take(&self, lines: &[Line], count: u64) {
@@ -267,16 +254,6 @@ impl Lists {
         &self.limits
     }
 
-    /// Whether a list has an ID, given as the first eight characters of the base64 of its SHA-256; `false` for a list that is
-    /// not there.
-    pub fn contains(&self, list: &str, hash8: &str) -> bool {
-        let table = self.table.load();
-        match (table.by_id.get(list), IdHash::parse(hash8)) {
-            (Some(list), Some(hash)) => list.contains(hash),
-            _ => false,
-        }
-    }
-
     pub fn get(&self, id: &str) -> Option<Arc<List>> {
         self.table.load().by_id.get(id).cloned()
     }
@@ -322,6 +299,12 @@ impl Lists {
     }
 }
 
+impl IdLists for Lists {
+    fn contains(&self, list: &str, unit: &ListId) -> bool {
+        self.table.load().by_id.get(list).is_some_and(|list| list.contains(*unit))
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -331,21 +314,7 @@ mod tests {
     }
 
     fn join(id: u64) -> Line {
-        Line { hash: IdHash::of(&format!("user-{id}")), is_member: true }
-    }
-
-    #[test]
-    fn an_id_is_known_by_what_sdks_compute() {
-        // As another implementation of SHA-256 and base64 has them.
-        for (id, hash8) in [("", "47DEQpj8"), ("abc", "ungWv48B")] {
-            let hash = IdHash::of(id);
-            assert_eq!(std::str::from_utf8(&hash.line(true)).unwrap(), format!("+{hash8}\n"));
-            assert_eq!(std::str::from_utf8(&hash.line(false)).unwrap(), format!("-{hash8}\n"));
-            assert_eq!(IdHash::parse(hash8), Some(hash));
-        }
-        for bad in ["", "47DEQpj", "47DEQpj8H", "47DEQpj=", "47DE pj8", "47DEQp\u{e9}"] {
-            assert_eq!(IdHash::parse(bad), None, "{bad}");
-        }
+        Line { hash: ListId::of(&format!("user-{id}")), is_member: true }
     }
 
     #[test]
@@ -353,8 +322,7 @@ mod tests {
         let list = List::new("vips", "f".into(), Timestamp(1));
         let lines: Vec<Line> = (0..2 * PIECE_LINES as u64 + 3).map(join).collect();
         list.take(&lines, lines.len() as u64);
-        let whole: String =
-            lines.iter().map(|line| String::from_utf8(line.hash.line(true).to_vec()).unwrap()).collect();
+        let whole: String = lines.iter().map(|line| String::from_utf8(line.bytes().to_vec()).unwrap()).collect();
         assert_eq!((list.size(), list.count()), (whole.len(), lines.len() as u64));
         for range in [
             0..whole.len(),
@@ -406,11 +374,10 @@ mod tests {
         assert!(lists.by_file("f1").is_none());
         let mut expected = [join(1), join(3)];
         expected.sort_by_key(|line| line.hash);
-        let expected: String =
-            expected.iter().map(|line| String::from_utf8(line.hash.line(true).to_vec()).unwrap()).collect();
+        let expected: String = expected.iter().map(|line| String::from_utf8(line.bytes().to_vec()).unwrap()).collect();
         assert_eq!(text(&new, 0..new.size()), expected);
         lists.publish(vec![Step::End { list: "vips".into() }]);
         assert!(lists.get("vips").is_none() && lists.by_file("f2").is_none() && lists.all().is_empty());
-        assert!(!lists.contains("vips", "47DEQpj8"));
+        assert!(!lists.contains("vips", &join(1).hash));
     }
 }

@@ -16,8 +16,8 @@ use std::collections::{BTreeSet, VecDeque};
 use std::fs;
 use std::io::ErrorKind;
 use std::path::Path;
-use std::sync::Arc;
-use std::sync::atomic::{AtomicI64, AtomicU64};
+use std::sync::atomic::{AtomicBool, AtomicI64, AtomicU64};
+use std::sync::{Arc, Mutex};
 
 /// Why a store does not open.
 #[derive(Debug, thiserror::Error)]
@@ -163,6 +163,9 @@ fn open(db: Database, options: Options, seed: [u8; 32]) -> Result<(Store, Append
         id,
         keys,
         terms: ArcSwap::from_pointee(terms),
+        options,
+        packers: Mutex::default(),
+        packing: AtomicBool::new(true),
         lists,
         next: AtomicU64::new(found.next),
         configured_window_ms: options.dedupe.window_ms,
@@ -192,9 +195,19 @@ fn read_meta(db: &Database) -> Result<Option<(String, Keys)>, OpenError> {
     if format > FORMAT {
         return Err(OpenError::Newer { found: format, known: FORMAT });
     }
+    if format < FORMAT {
+        raise_format(db)?;
+    }
     let id = String::from_utf8(field("store_id")?).map_err(|_| OpenError::NotAStore)?;
     let key: [u8; 16] = field("hash_key")?.try_into().map_err(|_| OpenError::NotAStore)?;
     Ok(Some((id, Keys::from_bytes(key))))
+}
+
+/// From now on the file may hold what an older version would not understand; what it holds so far is read as it is.
+fn raise_format(db: &Database) -> Result<(), OpenError> {
+    let transaction = db.begin_write()?;
+    transaction.open_table(META)?.insert("format", FORMAT.to_le_bytes().as_slice())?;
+    Ok(transaction.commit()?)
 }
 
 fn create(db: &Database, seed: [u8; 32]) -> Result<(String, Keys), OpenError> {
@@ -343,7 +356,7 @@ fn find(db: &Database, options: &Options, lists: ListLog) -> Result<Found, OpenE
             return Err(Damage { what: "tail", first, why: format!("events {next} to {first} are missing") }.into());
         }
         let rows = tail.columns.len() as u64;
-        tails.push_back((first, rows, tail.frame.text_bytes as u64));
+        tails.push_back((first, rows, tail.text_bytes() as u64));
         next = next.max(first + rows);
         for key in tail.fingerprints {
             dedupe.remember(key);

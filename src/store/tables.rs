@@ -2,8 +2,9 @@
 
 use redb::TableDefinition;
 
-/// Raised when a file of the version before can no longer be read as it is.
-pub(super) const FORMAT: u32 = 1;
+/// Raised when the version before could not read what this one writes. Format 1 had one frame in a tail and no count of them;
+/// such tails are still read.
+pub(super) const FORMAT: u32 = 2;
 
 /// `format`, `store_id`, `hash_key`, and `CATALOG_TIME` once the catalog was changed.
 pub(super) const META: TableDefinition<&str, &[u8]> = TableDefinition::new("meta");

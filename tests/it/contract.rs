@@ -15,6 +15,7 @@ mod results;
 mod rules;
 mod sdk;
 mod senders;
+mod slices;
 mod stream;
 
 use crate::running::Server;

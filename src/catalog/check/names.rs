@@ -103,7 +103,7 @@ pub(super) fn inner<'a>(check: &mut Check, place: &str, noun: &str, inner: impl 
         if id != name {
             well_formed(check, &id_place, id);
         }
-        if RESERVED_RULES.contains(&id) || id.ends_with("override") {
+        if RESERVED_RULES.contains(&id) || id.ends_with("override") || id.starts_with("holdout:") {
             check.wrong(
                 &id_place,
                 format!("\"{id}\" is an ID that the evaluation uses itself; the {noun} needs another"),

@@ -39,6 +39,13 @@ fn documented_choices_of_operators() {
         ("after", json!("2026-10-01T00:00:00Z"), json!("1790812801"), true, "also as a text"),
         ("after", json!("2026-10-01T00:00:00Z"), json!(1_790_812_800_000.5), false, "a fraction is no time"),
         (
+            "before",
+            json!("2026-10-01T00:00:00Z"),
+            json!("2026-09-30T23:59:59.999Z"),
+            true,
+            "fractions of a second are read, as in the older family",
+        ),
+        (
             "on",
             json!("2026-10-01T12:00:00Z"),
             json!("2026-10-01T23:59:59Z"),

@@ -114,6 +114,7 @@ impl House {
     /// room stay within bounds.
     pub(super) async fn submit(&self, submission: Submission, body: Body) -> Result<Receipt, Unavailable> {
         let writer = self.admin.writer();
+        let submission = self.admin.store().pack(submission);
         let queued = tokio::time::timeout(self.enqueue_wait, writer.enqueue(submission)).await;
         drop(body);
         queued.map_err(|_| Unavailable::Overloaded)??.wait().await

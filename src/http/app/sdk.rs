@@ -102,8 +102,8 @@ impl House {
     fn evaluated(&self, call: SdkCall, body: &[u8]) -> Result<Evaluated, AskError> {
         let asked = Asked::read(body)?;
         let state = self.admin.state();
-        let members = self.admin.members();
-        let mut evaluation = state.release.specs.evaluate(&asked.user, &members, self.admin.now());
+        let lists = self.admin.store().lists();
+        let mut evaluation = state.release.specs.evaluate(&asked.user, lists, self.admin.now());
         let answer = match call {
             SdkCall::Initialize => {
                 let json = sdk::initialize(&asked, &state.release, &mut evaluation)?;

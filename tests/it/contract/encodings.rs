@@ -144,7 +144,10 @@ fn assert_shown_as_sent(row: &Value, event: &Value, body: &Value, client_time: i
     }
     // Told by our clock, the event is as old as it was by the sender's.
     let time: i64 = row["timestamp"].as_str().and_then(|ms| ms.parse().ok()).expect("milliseconds");
-    assert_eq!(row["receivedAt"].as_i64().expect("milliseconds") - time, client_time - event["time"].as_i64().unwrap());
+    assert_eq!(
+        row["receivedAt"].as_i64().expect("milliseconds") - time,
+        client_time - event["time"].as_i64().expect("milliseconds")
+    );
     let mut metadata = shown(&event["metadata"]);
     if !name.ends_with("_exposure") {
         assert_eq!((&row["metadata"], &row["kind"]), (&metadata, &json!("custom")));

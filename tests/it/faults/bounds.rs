@@ -13,7 +13,7 @@ use weir::admin::{Admin, system_random};
 use weir::clock::ManualClock;
 use weir::event::{Outcome, Source};
 use weir::http::{self, Bodies, BodyLimits, Listen};
-use weir::store::{Options, RejectedSample, Submission, Tally};
+use weir::store::{DocumentChange, ListChange, Options, RejectedSample, Submission, Tally};
 use weir::writer::{Limits, Pending, Unavailable};
 
 /// A house whose disk holds up the commit of event 0, and that commit's answer.
@@ -210,6 +210,26 @@ fn a_full_disk_is_not_written_to_in_a_quiet_moment_either() {
     }
     assert!(house.handle.is_running(), "nothing was written, so nothing failed");
     ends("the writer stops", move || house.writing.stop()).expect("a clean end without a last commit");
+}
+
+#[test]
+fn ids_for_a_list_need_the_room_that_events_need() {
+    let house = open(Limits::default());
+    let handle = house.handle.clone();
+    let change = move |changes: Vec<ListChange>| {
+        let (handle, changes) = (handle.clone(), changes.into_iter().map(DocumentChange::List).collect());
+        ends("a change is answered", move || handle.change(changes, None)).map(drop)
+    };
+    let ids = vec!["user".to_owned(); 1000];
+    let add = vec![ListChange::Members { list: "vips".into(), add: ids.clone(), remove: ids }];
+    assert_eq!(change(vec![ListChange::Begin { list: "vips".into() }]), Ok(()));
+    house.free.store(Limits::default().reserve_bytes, Ordering::SeqCst);
+    assert_eq!(change(add.clone()), Err(Unavailable::NoRoom));
+    assert_eq!(house.store.lists().count(), 0);
+    assert_eq!(change(vec![ListChange::Begin { list: "others".into() }]), Ok(()), "small changes go on");
+    house.free.store(Limits::default().reserve_bytes + (1 << 20), Ordering::SeqCst);
+    assert_eq!(change(add), Ok(()));
+    assert_eq!(house.store.lists().count(), 1);
 }
 
 #[test]

@@ -22,6 +22,8 @@ pub fn options(random: &mut Random) -> Options {
         cache_bytes: *random.pick(&[16 << 10, 64 << 10, 1 << 20]),
         block_bytes: *random.pick(&[1 << 10, 4 << 10, 16 << 10]),
         compression: 1,
+        door_compression: -2,
+        pack_from: *random.pick(&[1, 512, usize::MAX]),
         quiet_tails: 1 + random.below(4) as usize,
         rejected_samples: 5,
         dedupe: DedupeLimits {
@@ -120,7 +122,7 @@ impl Life {
                 refuse(&mut submission);
                 perhaps.tally(Source::Segment, Outcome::Rejected, "too_deep", 2);
             }
-            changes.push(Change::Append(Box::new(submission)));
+            changes.push(Change::Append(Box::new(self.store.pack(submission))));
             expected.push(answer);
         }
         changes.extend(others);

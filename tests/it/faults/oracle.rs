@@ -2,8 +2,9 @@
 
 use super::sample;
 use std::collections::{BTreeMap, BTreeSet, HashSet};
+use weir::evaluate::{IdLists, ListId};
 use weir::event::{Outcome, Source};
-use weir::store::{CheckReport, EventFilter, IdHash, Snapshot, Store, Volumes};
+use weir::store::{CheckReport, EventFilter, Snapshot, Store, Volumes};
 
 /// What a store holds, as far as its users can tell.
 #[derive(Debug, Clone, Default, PartialEq)]
@@ -113,9 +114,9 @@ impl Oracle {
             assert!(file.starts_with(known), "what an SDK has read of a list stands otherwise now");
             let owed = &self.owed.lists[list.id()];
             let members = read_as_sdks_do(&file);
-            assert_eq!(members.len(), owed.len());
-            assert!(members.iter().all(|hash| store.lists().contains(list.id(), hash)));
-            assert!(owed.iter().all(|id| list.contains(IdHash::of(id))), "{owed:?}");
+            let expected: BTreeSet<ListId> = owed.iter().map(|id| ListId::of(id)).collect();
+            assert!(expected.iter().map(ListId::as_str).eq(members), "{owed:?}");
+            assert!(expected.iter().all(|unit| store.lists().contains(list.id(), unit)), "{owed:?}");
             read.insert(list.file_id().to_owned(), file);
         }
         self.files = read;
