@@ -25,7 +25,7 @@ pub use evaluation::{Evaluation, IdLists, NoLists};
 pub use result::{ConfigResult, GateResult, LayerResult, SecondaryExposure};
 pub use rule::Rule;
 pub use specs::{Entity, Spec, SpecMap, Specs};
-pub use user::User;
+pub use user::{UnitType, User};
 
 /// Before the ID of a segment in the name of its spec: segments travel as gates.
 pub const SEGMENT_PREFIX: &str = "segment:";

@@ -19,6 +19,9 @@ impl Timestamp {
     /// Reads an ISO 8601 / RFC 3339 instant (`2026-11-23T12:58:19.353Z`, any offset, up to nine digits of a second; a date
     /// and time without an offset is taken as UTC, as Segment does). `None` if it is not one.
     pub fn parse_iso(text: &str) -> Option<Timestamp> {
+        if let Some(usual) = parse_usual(text) {
+            return Timestamp::in_range(usual);
+        }
         let ms = match text.parse::<jiff::Timestamp>() {
             Ok(at) => at.as_millisecond(),
             Err(_) => {
@@ -43,6 +46,43 @@ impl Timestamp {
     pub fn day(self) -> i64 {
         self.0.div_euclid(86_400_000)
     }
+}
+
+/// The one form that SDKs write, `2026-11-23T12:58:19.353Z`, without the cost of the general one: each event has a time or
+/// two. Milliseconds since the epoch; `None` for any other form, and for days that no month has.
+fn parse_usual(text: &str) -> Option<i64> {
+    let bytes: &[u8; 24] = text.as_bytes().try_into().ok()?;
+    let shaped = bytes[4] == b'-' && bytes[7] == b'-' && bytes[10] == b'T' && bytes[13] == b':' && bytes[16] == b':';
+    if !(shaped && bytes[19] == b'.' && bytes[23] == b'Z') {
+        return None;
+    }
+    let number = |from: usize, to: usize| {
+        bytes[from..to]
+            .iter()
+            .try_fold(0, |number, byte| byte.is_ascii_digit().then(|| number * 10 + i64::from(byte - b'0')))
+    };
+    let (year, month, day) = (number(0, 4)?, number(5, 7)?, number(8, 10)?);
+    let (hour, minute, second, ms) = (number(11, 13)?, number(14, 16)?, number(17, 19)?, number(20, 23)?);
+    let is_leap = year % 4 == 0 && (year % 100 != 0 || year % 400 == 0);
+    let length = match month {
+        2 => 28 + i64::from(is_leap),
+        4 | 6 | 9 | 11 => 30,
+        _ => 31,
+    };
+    // A second of 60 is for the general form to judge.
+    if !(1..=12).contains(&month)
+        || !(1..=length).contains(&day)
+        || hour > 23
+        || minute > 59
+        || second > 59
+        || year == 0
+    {
+        return None;
+    }
+    // Days from the epoch in the proleptic Gregorian calendar, in years that begin in March.
+    let (years, months) = if month > 2 { (year, month - 3) } else { (year - 1, month + 9) };
+    let days = 365 * years + years / 4 - years / 100 + years / 400 + (153 * months + 2) / 5 + day - 719_469;
+    Some(((days * 24 + hour) * 60 + minute) * 60_000 + second * 1000 + ms)
 }
 
 /// ISO 8601 with milliseconds and `Z`.
@@ -258,6 +298,27 @@ mod tests {
         }
         for text in ["", "yesterday", "2026-13-01T00:00:00Z", "1795438699353"] {
             assert_eq!(Timestamp::parse_iso(text), None, "{text}");
+        }
+    }
+
+    #[test]
+    fn the_usual_form_is_read_as_the_general_one_reads_it() {
+        let general = |text: &str| text.parse::<jiff::Timestamp>().ok().map(|at| at.as_millisecond());
+        for year in [1, 4, 1582, 1900, 1969, 1970, 2000, 2026, 2100, 9998] {
+            for month in 0..=13 {
+                for day in [0, 1, 28, 29, 30, 31, 32] {
+                    let text = format!("{year:04}-{month:02}-{day:02}T23:59:58.007Z");
+                    assert_eq!(parse_usual(&text), general(&text), "{text}");
+                }
+            }
+        }
+        for text in [
+            "2026-11-23T24:00:00.000Z",
+            "2026-11-23T12:60:00.000Z",
+            "2026-11-23T12:5a:00.000Z",
+            "2026-11-23 12:00:00.000Z",
+        ] {
+            assert_eq!(parse_usual(text), None, "{text}");
         }
     }
 

@@ -91,7 +91,7 @@ impl Default for Options {
             cache_bytes: 32 << 20,
             block_bytes: 1 << 20,
             compression: 1,
-            door_compression: -2,
+            door_compression: 1,
             pack_from: 32 << 10,
             quiet_tails: 32,
             rejected_samples: 1000,

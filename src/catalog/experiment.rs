@@ -23,8 +23,8 @@ pub struct Experiment {
     /// Who is randomised: `userID`, `stableID` or a custom ID type.
     #[serde(default = "user_id")]
     pub id_type: String,
-    /// Weir's own, not Statsig's: what the hashes of allocation and groups start from. Left out it is made of kind and ID.
-    /// Resetting the experiment makes a new one, which deals all units anew.
+    /// Weir's own, not Statsig's: what the hashes of allocation and groups start from. Left out it is made of kind and
+    /// ID. Resetting the experiment makes a new one, which deals all units anew.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub salt: Option<String>,
     /// What you expect to happen, and why.

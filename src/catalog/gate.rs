@@ -33,8 +33,8 @@ pub struct Gate {
     /// Whom it decides about: `userID`, `stableID` or a custom ID type.
     #[serde(default = "user_id")]
     pub id_type: String,
-    /// Weir's own, not Statsig's: what the hash starts from. Left out it is made of kind and ID. A new one deals all units
-    /// anew, so that who passed may fail.
+    /// Weir's own, not Statsig's: what the hash starts from. Left out it is made of kind and ID. A new one deals all
+    /// units anew, so that who passed may fail.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub salt: Option<String>,
     /// Words to find it by.
@@ -128,8 +128,8 @@ pub struct DynamicConfig {
     /// Whom it decides about: `userID`, `stableID` or a custom ID type.
     #[serde(default = "user_id")]
     pub id_type: String,
-    /// Weir's own, not Statsig's: what the hash starts from. Left out it is made of kind and ID. A new one deals all units
-    /// anew, so that who passed may fail.
+    /// Weir's own, not Statsig's: what the hash starts from. Left out it is made of kind and ID. A new one deals all
+    /// units anew, so that who passed may fail.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub salt: Option<String>,
     /// The value without a matching rule: an object.
@@ -155,8 +155,8 @@ pub struct Holdout {
     /// Whom it holds out: `userID`, `stableID` or a custom ID type.
     #[serde(default = "user_id")]
     pub id_type: String,
-    /// Weir's own, not Statsig's: what the hash starts from. Left out it is made of kind and ID. A new one deals all units
-    /// anew, so that who passed may fail.
+    /// Weir's own, not Statsig's: what the hash starts from. Left out it is made of kind and ID. A new one deals all
+    /// units anew, so that who passed may fail.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub salt: Option<String>,
     /// What it is for.

@@ -1,5 +1,5 @@
-//! Hashes, exactly as Statsig's SDKs compute them: where a unit falls, what a name is called in an answer to a browser, and
-//! what an ID is called in a list. Knows no rules.
+//! Hashes, exactly as Statsig's SDKs compute them: where a unit falls, what a name is called in an answer to a browser,
+//! and what an ID is called in a list. Knows no rules.
 
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;

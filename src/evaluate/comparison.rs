@@ -1,5 +1,5 @@
-//! What a condition comes to once its words are read: where the value is found, and a test with its target ready. Says how
-//! each operator compares; finds no value by itself.
+//! What a condition comes to once its words are read: where the value is found, and a test with its target ready. Says
+//! how each operator compares; finds no value by itself.
 
 use super::condition::Operator;
 use super::user::{Field, FieldName, Kind};
@@ -51,16 +51,20 @@ pub(super) enum Source {
     Nothing,
 }
 
-/// An operator with its target.
+/// An operator with its target. A value that is missing or null is an empty text to operators on texts, and nothing that
+/// a number, time, version, pattern or list could be compared with.
 #[derive(Debug)]
 pub(super) enum Test {
+    /// Of a number, or of a text that is one without spaces.
     Number(NumberTest, f64),
+    /// As the older family reads versions: what is none never holds, `version_neq` neither.
     Version(VersionTest, String),
     /// `any` and `none`: targets and values in lower case.
     OneOf {
         targets: HashSet<String>,
         wanted: bool,
     },
+    /// As the older family does it. The core keeps of two targets that differ only in case one.
     OneOfExactly {
         targets: HashSet<String>,
         wanted: bool,
@@ -71,18 +75,21 @@ pub(super) enum Test {
         targets: Vec<String>,
         wanted: bool,
     },
-    /// None if the pattern is none that Weir can read.
     Matches(Pattern),
+    /// By the target's type: a number equals a text that is one, a text equals a number's text, lists go by elements.
     Equal {
         target: Equal,
         wanted: bool,
     },
+    /// Days begin at midnight UTC.
     Time(TimeTest, Timestamp),
+    /// Of a list only; whatever else it is never holds, the negated ones neither.
     Contains {
         all: bool,
         targets: Vec<String>,
         wanted: bool,
     },
+    /// Whether an ID list has the unit; the evaluation asks the list.
     InList {
         list: String,
         wanted: bool,

@@ -1,4 +1,4 @@
-//! The compiled model in Statsig's own shape: what is downloaded, and what is evaluated. Knows no wire format and no user.
+//! The compiled model in Statsig's own shape: what is downloaded, and what is evaluated. Knows no wire and no user.
 
 use super::comparison::Comparison;
 use super::rule::Rule;

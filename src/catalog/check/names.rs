@@ -103,11 +103,15 @@ pub(super) fn inner<'a>(check: &mut Check, place: &str, noun: &str, inner: impl 
         if id != name {
             well_formed(check, &id_place, id);
         }
-        if RESERVED_RULES.contains(&id) || id.ends_with("override") || id.starts_with("holdout:") {
+        if RESERVED_RULES.contains(&id) || id.ends_with("override") {
             check.wrong(
                 &id_place,
                 format!("\"{id}\" is an ID that the evaluation uses itself; the {noun} needs another"),
             );
+        }
+        // Who is held out gets a rule that is called like the holdout.
+        if check.contents.holdouts.iter().any(|holdout| holdout.value.id == id) {
+            check.wrong(&id_place, format!("\"{id}\" is the ID of a holdout; the {noun} needs another"));
         }
         if !ids.insert(id) {
             check.wrong(&id_place, format!("another {noun} here already has the ID \"{id}\"; must be its own"));

@@ -123,9 +123,9 @@ fn each_mistake_is_listed_with_its_place() {
         ),
         (|d| d["gates"][0]["monitoringMetrics"][0]["name"] = json!(""), "gates[0].monitoringMetrics[0].name", "empty"),
         (
-            |d| d["experiments"][0]["groups"][1]["id"] = json!("holdout:global_holdout"),
+            |d| d["experiments"][0]["groups"][1]["id"] = json!("global_holdout"),
             "experiments[0].groups[1].id",
-            "the evaluation uses itself",
+            "is the ID of a holdout",
         ),
         (
             |d| d["gates"][0]["rules"][0]["id"] = json!("disabledGroup"),

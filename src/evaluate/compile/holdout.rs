@@ -22,13 +22,12 @@ impl Compiler<'_> {
         Spec { name: holdout.name.clone(), enabled: holdout.is_enabled, rules, ..spec }
     }
 
-    /// The rule in a gate, experiment or layer for those whom a holdout holds out, `holdout:<id>`: no person's rule or group
-    /// may begin like this, so that who is held out never counts as one of a group. None if the holdout is disabled: what
-    /// holds nobody out is not asked.
+    /// The rule in a gate, experiment or layer for those whom a holdout holds out. It has the holdout's ID, which no
+    /// person's rule or group may have, so that who is held out never counts as one of a group. None if the holdout is
+    /// disabled: what holds nobody out is not asked.
     pub(super) fn held_out(&self, holdout: &Holdout, value: Value, percentage: f64, id_type: &str) -> Option<Rule> {
         let held_out = || vec![Condition::gate(&holdout.name, true, id_type)];
-        let id = format!("holdout:{}", holdout.id);
-        let rule = || Rule::new(&id, held_out(), value, id_type).passing(percentage, "", "");
+        let rule = || Rule::new(&holdout.id, held_out(), value, id_type).passing(percentage, "", "");
         holdout.is_enabled.then(rule)
     }
 }

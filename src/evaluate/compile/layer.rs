@@ -9,8 +9,8 @@ use crate::catalog::{BUCKETS, Experiment, ItemKind, Layer, Operator, Status};
 use serde_json::{Map, Value};
 
 impl Compiler<'_> {
-    /// Overrides of its experiments first, then holdouts, then each experiment with its slice. An experiment that is still
-    /// in setup has overrides but gets no units.
+    /// Overrides of its experiments first, then holdouts, then each experiment with its slice. An experiment that is
+    /// still in setup has overrides but gets no units.
     pub(super) fn layer(&self, layer: &Layer) -> Spec {
         let spec = self.spec(ItemKind::Layer, &layer.id, Entity::Layer, layer.salt.as_deref(), &layer.id_type);
         let (id_type, default) = (spec.id_type.as_str(), self.layer_default(layer));

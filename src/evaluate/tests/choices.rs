@@ -1,5 +1,5 @@
-//! What Weir chose where the two families of SDKs differ, or where it differs from both. Each line is a documented choice:
-//! changing one changes who gets what.
+//! What Weir chose where the two families of SDKs differ, or where it differs from both. Each line is a documented
+//! choice: changing one changes who gets what.
 
 use super::*;
 

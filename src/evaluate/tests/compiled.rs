@@ -92,8 +92,8 @@ fn overrides_of_a_gate_go_before_its_holdouts_and_these_before_its_rules() {
         ("pass:companyID:id_override", 100.0),
         ("fail:companyID:id_override", 0.0),
         ("fail:stableID:id_override", 0.0),
-        ("holdout:h1", 0.0),
-        ("holdout:mine", 0.0),
+        ("h1", 0.0),
+        ("mine", 0.0),
         ("r", 100.0),
     ];
     assert_eq!(rules(specs.gates.get("g").unwrap()), expected);
@@ -107,10 +107,10 @@ fn overrides_of_a_gate_go_before_its_holdouts_and_these_before_its_rules() {
         (json!({"userID": "both", "statsigEnvironment": staging}), (false, "fail:staging:userID:id_override")),
         (json!({"customIDs": {"companyID": "cp"}}), (true, "pass:companyID:id_override")),
         (json!({"customIDs": {"companyID": "cf"}}), (false, "fail:companyID:id_override")),
-        (json!({"customIDs": {"companyID": "cs"}}), (false, "holdout:h1")),
+        (json!({"customIDs": {"companyID": "cs"}}), (false, "h1")),
         (json!({"customIDs": {"companyID": "cs"}, "statsigEnvironment": staging}), (true, expected[0].0)),
         (json!({"customIDs": {"stableID": "sf"}}), (false, "fail:stableID:id_override")),
-        (json!({"userID": "nobody"}), (false, "holdout:h1")),
+        (json!({"userID": "nobody"}), (false, "h1")),
     ] {
         assert_eq!(gate(&specs, &User::from_json(&document), "g"), expected, "{document}");
     }

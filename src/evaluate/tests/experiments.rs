@@ -86,12 +86,12 @@ fn the_bucket_of_a_unit_is_the_one_that_the_download_names() {
 fn each_status_has_the_rules_that_its_meaning_asks_for() {
     let overrides = json!({"userIDOverrides": [{"groupID": "Test", "ids": ["qa"]}]});
     let table = [
-        ("setup", None, vec!["e_t:userID:id_override", "holdout:h", "prestart"], "prestart", json!({}), false),
-        ("active", None, vec!["e_t:userID:id_override", "holdout:h", "e_c", "e_t"], "", json!(null), true),
+        ("setup", None, vec!["e_t:userID:id_override", "h", "prestart"], "prestart", json!({}), false),
+        ("active", None, vec!["e_t:userID:id_override", "h", "e_c", "e_t"], "", json!(null), true),
         (
             "assignment_stopped",
             None,
-            vec!["e_t:userID:id_override", "holdout:h", "layerAssignment"],
+            vec!["e_t:userID:id_override", "h", "layerAssignment"],
             "layerAssignment",
             json!({}),
             true,
@@ -99,12 +99,12 @@ fn each_status_has_the_rules_that_its_meaning_asks_for() {
         (
             "decision_made",
             Some("Test"),
-            vec!["e_t:userID:id_override", "holdout:h", "launchedGroup"],
+            vec!["e_t:userID:id_override", "h", "launchedGroup"],
             "launchedGroup",
             json!({"e": "new"}),
             false,
         ),
-        ("decision_made", None, vec!["e_t:userID:id_override", "holdout:h"], "default", json!({}), false),
+        ("decision_made", None, vec!["e_t:userID:id_override", "h"], "default", json!({}), false),
         ("experiment_stopped", Some("Test"), vec!["abandoned"], "abandoned", json!({}), false),
         ("abandoned", None, vec!["abandoned"], "abandoned", json!({}), false),
         ("archived", None, vec![], "disabled", json!({}), false),
@@ -257,7 +257,7 @@ fn a_holdout_keeps_its_units_out_of_all_that_it_lists_or_of_everything() {
                 assert_eq!(gate.secondary_exposures, [SecondaryExposure { gate: "h", value, rule_id }]);
             }
             if held[1] && is_held_out {
-                assert_eq!((alone.rule_id, alone.value, alone.passed), ("holdout:h", &json!({}), false));
+                assert_eq!((alone.rule_id, alone.value, alone.passed), ("h", &json!({}), false));
             }
         }
         let expected = if holdout["isEnabled"] == false { 0..1 } else { 60..140 };
