@@ -159,7 +159,7 @@ impl Admin {
         random: Random,
         limits: ingest::Limits,
     ) -> Result<Admin, LoadError> {
-        let state = State::load(&store, &limits)?;
+        let state = State::load(&store, &limits, None)?;
         lists::complete(&state.catalog, &store, &writer);
         let started = clock.now();
         let state = ArcSwap::from_pointee(state);

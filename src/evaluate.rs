@@ -31,4 +31,4 @@ pub use user::{UnitType, User};
 pub const SEGMENT_PREFIX: &str = "segment:";
 
 #[cfg(test)]
-mod tests;
+pub(crate) mod tests;

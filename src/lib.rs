@@ -23,8 +23,9 @@ pub mod store;
 // Floor 4: the one who writes, the one who concludes.
 pub mod results;
 pub mod writer;
-// Floor 5: in.
+// Floor 5: in, and what is served.
 pub mod ingest;
+pub mod sdk;
 // Floor 6: what people and programs may ask and do.
 pub mod admin;
 // Floor 7: the front door.

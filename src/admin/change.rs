@@ -103,7 +103,7 @@ impl Admin {
     /// Writes documents and lets them take effect.
     pub(super) fn write(&self, documents: Vec<DocumentChange>, batch: Batch) -> Result<(), AdminError> {
         self.writer().change(documents, Some(Submission::empty(batch)))?;
-        let state = State::load(self.store(), &self.inner.limits)
+        let state = State::load(self.store(), &self.inner.limits, Some(&self.state()))
             .map_err(|error| AdminError::broken("stored catalog", &error))?;
         self.inner.state.store(Arc::new(state));
         Ok(())

@@ -4,7 +4,6 @@
 
 use super::{Admin, AdminError};
 use crate::catalog::{Catalog, Segment, SegmentType};
-use crate::evaluate::ListId;
 use crate::ingest;
 use crate::store::{DocumentChange, ListChange, ListLimits, Lists, Store};
 use crate::writer::Handle;
@@ -115,15 +114,15 @@ struct Named {
     name: String,
 }
 
-/// Counts what would be new, by hash: two IDs that share one are as good as never there.
+/// Counts what would be new by what SDKs know of it; that two IDs share a hash is too rare to matter to a limit.
 fn check_room<'a>(lists: &Lists, added: impl IntoIterator<Item = (&'a str, &'a [String])>) -> Result<(), AdminError> {
     let ListLimits { members, members_in_all, .. } = *lists.limits();
     let refused = |code, message: String| AdminError { status: 413, code, message, mistakes: Vec::new() };
     let mut all = lists.count();
     for (id, ids) in added {
         let list = lists.get(id);
-        let is_new = |hash: &ListId| list.as_ref().is_none_or(|list| !list.contains(*hash));
-        let new = ids.iter().map(|id| ListId::of(id)).filter(is_new).collect::<HashSet<_>>().len() as u64;
+        let is_new = |id: &&String| list.as_ref().is_none_or(|list| !list.contains(id));
+        let new = ids.iter().filter(is_new).collect::<HashSet<_>>().len() as u64;
         let had = list.as_ref().map_or(0, |list| list.count());
         if had + new > members {
             let message = format!("the list {id:?} has {had} IDs and would have {new} more; it can have {members}");

@@ -3,18 +3,24 @@
 
 use super::LoadError;
 use crate::catalog::{Catalog, Incoming, Item, Key, KeyRing, SegmentType};
+use crate::event::Timestamp;
 use crate::ingest::{Audience, Audiences, HashedNames, IdTypes, Limits, Rules, SourceRules};
+use crate::sdk::Release;
 use crate::store::{Store, Terms};
+use std::sync::Arc;
 
 #[derive(Debug)]
 pub struct State {
     pub catalog: Catalog,
     pub keys: KeyRing,
     pub rules: Rules,
+    /// What SDKs are served.
+    pub release: Arc<Release>,
 }
 
 impl State {
-    pub(super) fn load(store: &Store, limits: &Limits) -> Result<State, LoadError> {
+    /// `before` is the state that this one follows, if there is one: it need not be compiled anew while the catalog is the same.
+    pub(super) fn load(store: &Store, limits: &Limits, before: Option<&State>) -> Result<State, LoadError> {
         let snapshot = store.snapshot()?;
         let mut items = Vec::new();
         for (kind, id, document) in snapshot.items()? {
@@ -35,8 +41,20 @@ impl State {
         store.remember_for(catalog.settings().deduplication_hours.map(|hours| i64::from(hours) * 3_600_000));
         let keys = KeyRing::new(keys);
         let rules = rules(&catalog, &keys, snapshot.terms(), store.id(), limits);
-        Ok(State { catalog, keys, rules })
+        let time = time(&catalog, snapshot.catalog_time()?);
+        let same = before.filter(|before| before.release.time == time);
+        let release = match same {
+            Some(before) => before.release.clone(),
+            None => Arc::new(Release::new(&catalog, time)),
+        };
+        Ok(State { catalog, keys, rules, release })
     }
+}
+
+/// When the catalog was changed last. A store in which that was not yet written down has it from its items.
+fn time(catalog: &Catalog, stored: Option<Timestamp>) -> Timestamp {
+    let of_items = || catalog.items().map(|item| item.time).max();
+    stored.or_else(of_items).unwrap_or(Timestamp(1)).max(Timestamp(1))
 }
 
 fn rules(catalog: &Catalog, keys: &KeyRing, terms: &Terms, store_id: &str, limits: &Limits) -> Rules {

@@ -15,8 +15,9 @@ use std::sync::LazyLock;
 
 /// The members of ID lists.
 pub trait IdLists {
-    /// Whether a list (named after its segment) holds a unit, by [`ListId`]. A list that is not there holds nobody.
-    fn contains(&self, list: &str, unit: &ListId) -> bool;
+    /// Whether a list (named after its segment) holds a unit, by the eight characters of its [`ListId`]. A list that is
+    /// not there holds nobody.
+    fn contains(&self, list: &str, hash8: &str) -> bool;
 }
 
 /// No lists at all.
@@ -24,7 +25,7 @@ pub trait IdLists {
 pub struct NoLists;
 
 impl IdLists for NoLists {
-    fn contains(&self, _: &str, _: &ListId) -> bool {
+    fn contains(&self, _: &str, _: &str) -> bool {
         false
     }
 }
@@ -229,7 +230,7 @@ impl<'a, 'u> Evaluation<'a, 'u> {
         };
         match (test, value) {
             (Test::InList { list, wanted }, Some(value)) => {
-                self.lists.contains(list, &ListId::of(value.text())) == *wanted
+                self.lists.contains(list, ListId::of(value.text()).as_str()) == *wanted
             }
             (test, value) => test.holds(value),
         }

@@ -5,7 +5,7 @@ mod choices;
 mod compiled;
 mod experiments;
 mod operators;
-mod reader;
+pub(crate) mod reader;
 mod recorded;
 mod stability;
 
@@ -20,17 +20,17 @@ const NOW: Timestamp = Timestamp(1_795_438_699_353);
 
 /// ID lists in memory.
 #[derive(Default)]
-struct Lists(HashSet<(String, ListId)>);
+struct Lists(HashSet<(String, String)>);
 
 impl Lists {
     fn of(list: &str, units: &[&str]) -> Lists {
-        Lists(units.iter().map(|unit| (list.to_string(), ListId::of(unit))).collect())
+        Lists(units.iter().map(|unit| (list.to_string(), ListId::of(unit).as_str().to_string())).collect())
     }
 }
 
 impl IdLists for Lists {
-    fn contains(&self, list: &str, unit: &ListId) -> bool {
-        self.0.contains(&(list.to_string(), *unit))
+    fn contains(&self, list: &str, hash8: &str) -> bool {
+        self.0.contains(&(list.to_string(), hash8.to_string()))
     }
 }
 

@@ -5,6 +5,7 @@ mod console;
 mod events;
 mod lists;
 mod page;
+mod sdk;
 mod stream;
 
 use super::reply::Reply;
@@ -47,6 +48,8 @@ impl House {
                 Err(refusal) => refusal.reply(),
             },
             Route::SegmentSettings { key } => self.settings(key),
+            Route::StatsigSpecs { version, key } => self.specs(version, key, parts, incoming).await,
+            Route::StatsigSdk(call) => self.evaluate(call, parts, incoming).await,
             Route::StatsigIdLists => self.id_lists(parts, incoming).await,
             Route::StatsigIdListFile { file } => self.id_list_file(file, parts),
             Route::Live => operations("live"),

@@ -52,6 +52,13 @@ impl Reply {
         Reply(response)
     }
 
+    /// 304: what the client has is what it would get.
+    pub fn not_modified() -> Reply {
+        let mut response = Response::new(ReplyBody::from(Bytes::new()));
+        *response.status_mut() = StatusCode::NOT_MODIFIED;
+        Reply(response)
+    }
+
     /// JSON that is already written.
     pub fn json(status: StatusCode, body: impl Into<ReplyBody>) -> Reply {
         Reply::new(status, JSON, body)

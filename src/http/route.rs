@@ -30,6 +30,25 @@ pub enum Webhook {
     Event,
 }
 
+/// Which of the two shapes of specs: each is read by SDKs that cannot read the other.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum SpecsVersion {
+    V1,
+    V2,
+}
+
+/// What is asked about a user.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum SdkCall {
+    /// Everything at once, for client SDKs.
+    Initialize,
+    CheckGate,
+    GetConfig,
+    GetLayer,
+    /// Nothing: the caller decided by itself.
+    LogCustomExposure,
+}
+
 /// An endpoint.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Route<'p> {
@@ -43,6 +62,12 @@ pub enum Route<'p> {
     Webhook(Webhook),
     /// `/v1/log_event` of server SDKs and `/v1/rgstr` of client SDKs: one body, one meaning.
     StatsigEvents,
+    /// All that server SDKs need to evaluate by themselves; the key is in the path, if anywhere there.
+    StatsigSpecs {
+        version: SpecsVersion,
+        key: Option<&'p str>,
+    },
+    StatsigSdk(SdkCall),
     /// Which ID lists there are and where their files stand.
     StatsigIdLists,
     StatsigIdListFile {
@@ -144,6 +169,10 @@ impl<'p> Place<'p> {
             // The Java library's default path ends with a slash; none of ours differs by one.
             return events(rest.strip_suffix('/').unwrap_or(rest));
         }
+        if let Some(rest) = path.strip_prefix("/v2/") {
+            return specs(SpecsVersion::V2, rest.strip_suffix('/').unwrap_or(rest))
+                .unwrap_or(Place::new(Family::Unknown));
+        }
         if let Some(rest) = path.strip_prefix("/console/v1/") {
             let place = Place::new(Family::Console);
             return console::at(rest)
@@ -191,6 +220,7 @@ static ALLOW: LazyLock<[Vec<String>; 2]> = LazyLock::new(|| {
 fn events(rest: &str) -> Place<'_> {
     let segment = |call| Place::new(Family::Segment).open().post(Route::Segment(call));
     let webhook = |sender| Place::new(Family::Webhook).open().post(Route::Webhook(sender));
+    let sdk = |call| Place::new(Family::Statsig).open().post(Route::StatsigSdk(call));
     match rest {
         "track" | "t" => segment(SegmentCall::Track),
         "identify" | "i" => segment(SegmentCall::Identify),
@@ -204,7 +234,12 @@ fn events(rest: &str) -> Place<'_> {
         "webhooks/segment_webhook" => webhook(Webhook::Segment),
         "webhooks/rudderstack" => webhook(Webhook::Rudderstack),
         "webhooks/event_webhook" => webhook(Webhook::Event),
-        // Only servers read ID lists, so no page is let at them.
+        "initialize" => sdk(SdkCall::Initialize),
+        "check_gate" => sdk(SdkCall::CheckGate),
+        "get_config" => sdk(SdkCall::GetConfig),
+        "get_layer" => sdk(SdkCall::GetLayer),
+        "log_custom_exposure" => sdk(SdkCall::LogCustomExposure),
+        // Only servers read specs and ID lists, so no page is let at them.
         "get_id_lists" => Place::new(Family::Statsig).get(Route::StatsigIdLists).post(Route::StatsigIdLists),
         _ => {
             if let Some(key) = between(rest, "projects/", "/settings") {
@@ -212,10 +247,20 @@ fn events(rest: &str) -> Place<'_> {
             } else if let Some(file) = between(rest, "id_lists/", "") {
                 Place::new(Family::Statsig).get(Route::StatsigIdListFile { file })
             } else {
-                Place::new(Family::Unknown)
+                specs(SpecsVersion::V1, rest).unwrap_or(Place::new(Family::Unknown))
             }
         }
     }
+}
+
+/// The download of specs below `/v1/` or `/v2/`.
+fn specs(version: SpecsVersion, rest: &str) -> Option<Place<'_>> {
+    let key = match rest {
+        "download_config_specs" => None,
+        _ => Some(between(rest, "download_config_specs/", ".json")?),
+    };
+    let route = Route::StatsigSpecs { version, key };
+    Some(Place::new(Family::Statsig).get(route).post(route))
 }
 
 /// The one non-empty path segment between a prefix and a suffix.
@@ -233,6 +278,7 @@ mod tests {
     #[test]
     fn every_path_leads_to_its_endpoint() {
         use Route::*;
+        use SpecsVersion::{V1, V2};
         let table = [
             (Method::POST, "/v1/track", Segment(SegmentCall::Track)),
             (Method::POST, "/v1/t", Segment(SegmentCall::Track)),
@@ -257,6 +303,16 @@ mod tests {
             (Method::POST, "/v1/webhooks/event_webhook", Webhook(super::Webhook::Event)),
             (Method::POST, "/v1/log_event", StatsigEvents),
             (Method::POST, "/v1/rgstr", StatsigEvents),
+            (Method::GET, "/v1/download_config_specs/s%2D1.json", StatsigSpecs { version: V1, key: Some("s%2D1") }),
+            (Method::GET, "/v2/download_config_specs/a.b.json", StatsigSpecs { version: V2, key: Some("a.b") }),
+            (Method::GET, "/v1/download_config_specs", StatsigSpecs { version: V1, key: None }),
+            (Method::POST, "/v1/download_config_specs", StatsigSpecs { version: V1, key: None }),
+            (Method::POST, "/v2/download_config_specs/", StatsigSpecs { version: V2, key: None }),
+            (Method::POST, "/v1/initialize", StatsigSdk(SdkCall::Initialize)),
+            (Method::POST, "/v1/check_gate", StatsigSdk(SdkCall::CheckGate)),
+            (Method::POST, "/v1/get_config", StatsigSdk(SdkCall::GetConfig)),
+            (Method::POST, "/v1/get_layer", StatsigSdk(SdkCall::GetLayer)),
+            (Method::POST, "/v1/log_custom_exposure", StatsigSdk(SdkCall::LogCustomExposure)),
             (Method::POST, "/v1/get_id_lists", StatsigIdLists),
             (Method::GET, "/v1/get_id_lists", StatsigIdLists),
             (Method::GET, "/v1/id_lists/f1", StatsigIdListFile { file: "f1" }),
@@ -304,6 +360,11 @@ mod tests {
             "/v1//track",
             "/v1/trackk",
             "/v2/track",
+            "/v2/initialize",
+            "/v1/download_config_specs/.json",
+            "/v1/download_config_specs/key",
+            "/v1/download_config_specs/a/b.json",
+            "/v3/download_config_specs/key.json",
             "/v1/projects//settings",
             "/v1/projects/a/b/settings",
             "/v1/projects/settings",
@@ -336,6 +397,8 @@ mod tests {
             (Method::GET, "/console/v1/keys/k1", "DELETE"),
             (Method::POST, "/console/v1/segments/s/id_list", "GET, HEAD, PATCH, DELETE"),
             (OPTIONS, "/v1/get_id_lists", "GET, HEAD, POST"),
+            (OPTIONS, "/v1/download_config_specs/key.json", "GET, HEAD, POST"),
+            (Method::GET, "/v1/initialize", "POST, OPTIONS"),
             (Method::GET, "/console/v1/project", "POST"),
             (OPTIONS, "/console/v1/events", "GET, HEAD"),
             (Method::POST, "/metrics", "GET, HEAD"),
@@ -346,10 +409,18 @@ mod tests {
 
     #[test]
     fn browsers_may_ask_about_every_event_path_and_no_other() {
-        for path in ["/v1/t", "/v1/m", "/v1/import/", "/v1/projects/wk/settings", "/v1/rgstr"] {
+        for path in ["/v1/t", "/v1/m", "/v1/import/", "/v1/projects/wk/settings", "/v1/rgstr", "/v1/initialize"] {
             assert_eq!(Place::at(path).resolve(&OPTIONS), Resolved::Preflight, "{path}");
         }
-        for path in ["/console/v1/events", "/", "/metrics", "/health/live", "/v1/get_id_lists", "/v1/id_lists/f1"] {
+        for path in [
+            "/console/v1/events",
+            "/",
+            "/metrics",
+            "/health/live",
+            "/v1/get_id_lists",
+            "/v1/id_lists/f1",
+            "/v2/download_config_specs",
+        ] {
             assert!(!Place::at(path).cors, "{path}");
         }
     }
@@ -360,6 +431,8 @@ mod tests {
             ("/v1/t", Family::Segment),
             ("/v1/webhooks/rudderstack", Family::Webhook),
             ("/v1/log_event", Family::Statsig),
+            ("/v1/initialize", Family::Statsig),
+            ("/v2/download_config_specs/k.json", Family::Statsig),
             ("/console/v1/nothing", Family::Console),
             ("/", Family::Page),
             ("/metrics", Family::Operations),

@@ -349,6 +349,9 @@ impl Appender {
         match change {
             Change::Append(_) => unreachable!("appends are applied before"),
             Change::Documents(documents) => {
+                if documents.iter().any(DocumentChange::is_of_catalog) {
+                    date_catalog(transaction, now)?;
+                }
                 for document in documents {
                     unlisted += self.put_document(document, transaction, write, now)?;
                 }
@@ -588,6 +591,15 @@ pub(super) fn delete_run(transaction: &WriteTransaction, run: u64) -> Result<(),
 }
 
 /// Filters are rebuilt from their parts; see `open`.
+/// Two changes in one millisecond, or after the clock was set back, still differ: SDKs know a catalog by its time.
+fn date_catalog(transaction: &WriteTransaction, now: Timestamp) -> Result<(), CommitError> {
+    let mut meta = transaction.open_table(META)?;
+    let before = meta.get(CATALOG_TIME)?.and_then(|time| time.value().try_into().ok()).map(i64::from_le_bytes);
+    let time = before.map_or(now.0, |before| now.0.max(before + 1));
+    meta.insert(CATALOG_TIME, time.to_le_bytes().as_slice())?;
+    Ok(())
+}
+
 pub(super) fn filter_of(meta: &RunMeta, parts: &[Vec<u8>], run: u64) -> Result<Filter, Damage> {
     Filter::from_parts(meta.keys, parts.iter().map(Vec::as_slice)).ok_or_else(|| Damage {
         what: "filter",

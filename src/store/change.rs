@@ -46,6 +46,11 @@ pub enum ListChange {
 }
 
 impl DocumentChange {
+    /// Whether it changes an item of the catalog.
+    pub(super) fn is_of_catalog(&self) -> bool {
+        matches!(self, DocumentChange::PutItem { .. } | DocumentChange::RemoveItem { .. })
+    }
+
     /// What it puts into ID lists weighs, nearly; 0 for everything else, which is small.
     pub fn list_bytes(&self) -> usize {
         match self {

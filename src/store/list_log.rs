@@ -6,9 +6,8 @@
 
 use super::change::{CommitError, ListChange};
 use super::fingerprint::Keys;
-use super::lists::{Line, List, ListLimits, Step, key_of};
+use super::lists::{IdHash, Line, List, ListLimits, Step};
 use super::tables::*;
-use crate::evaluate::ListId;
 use crate::event::{Source, Timestamp};
 use hashbrown::{HashMap, HashSet};
 use redb::{ReadableTable, WriteTransaction};
@@ -145,8 +144,8 @@ impl ListLog {
         for Membership { list, id, is_member } in memberships {
             let Some(end) = self.lists.get_mut(list) else { continue };
             let number = end.row.number;
-            let hash = ListId::of(id);
-            let key = (number, key_of(hash), id);
+            let hash = IdHash::of(id);
+            let key = (number, hash.0, id);
             if members.get(key)?.is_some() == is_member {
                 continue;
             }
@@ -175,10 +174,10 @@ impl ListLog {
                 end.members -= 1;
                 self.members -= 1;
                 // Another ID of the same hash would leave with it where only hashes are known.
-                let alike = members.range((number, key_of(hash), "")..)?.next().transpose()?;
+                let alike = members.range((number, hash.0, "")..)?.next().transpose()?;
                 if let Some((key, _)) = alike {
                     let (list, alike, id) = key.value();
-                    if (list, alike) == (number, key_of(hash)) {
+                    if (list, alike) == (number, hash.0) {
                         new.push(append(id, true)?);
                     }
                 }

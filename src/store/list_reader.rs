@@ -5,11 +5,10 @@ use super::block::Damage;
 use super::check::CheckReport;
 use super::fingerprint::Keys;
 use super::list_log::{End, FileRow, ListLog, file_id};
-use super::lists::{LINE_BYTES, Line, List, ListLimits, Lists, key_of};
+use super::lists::{IdHash, LINE_BYTES, Line, List, ListLimits, Lists};
 use super::open::OpenError;
 use super::snapshot::{ReadError, Snapshot};
 use super::tables::*;
-use crate::evaluate::ListId;
 use hashbrown::{HashMap, HashSet};
 use redb::{Database, ReadTransaction, ReadableDatabase, ReadableTable};
 use std::collections::BTreeSet;
@@ -76,7 +75,7 @@ pub(super) fn read(
                 lines.clear();
                 begins_anew = false;
             }
-            lines.push(Line { hash: ListId::of(id), is_member });
+            lines.push(Line { hash: IdHash::of(id), is_member });
         })?;
         list.take(&lines, 0);
         if begins_anew {
@@ -126,7 +125,7 @@ impl Snapshot {
             let mut idle = Vec::new();
             let mut before = None;
             let replayed = replay(self.reading(), row.number, &mut |place, id, is_member| {
-                let key = (key_of(ListId::of(id)), id.to_owned());
+                let key = (IdHash::of(id).0, id.to_owned());
                 // A member's line is written again only behind one that took out another ID of the same hash.
                 let again = is_member && before == Some((key.0, false));
                 before = Some((key.0, is_member));

@@ -40,15 +40,24 @@ impl Default for ListLimits {
     }
 }
 
-/// A hash as a number, for the table's key and the choice of a shard.
-pub(super) fn key_of(hash: ListId) -> u64 {
-    hash.as_str().bytes().fold(0, |number, byte| number << 8 | u64::from(byte))
+/// What SDKs know an ID by, eight characters of base64, as a number: their bytes, the first being the highest.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub(super) struct IdHash(pub u64);
+
+impl IdHash {
+    pub fn of(id: &str) -> IdHash {
+        IdHash::read(ListId::of(id).as_str()).expect("a list's name for an ID has eight characters")
+    }
+
+    fn read(hash8: &str) -> Option<IdHash> {
+        hash8.as_bytes().try_into().ok().map(|bytes| IdHash(u64::from_be_bytes(bytes)))
+    }
 }
 
 /// One line of a list's file.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct Line {
-    pub hash: ListId,
+    pub hash: IdHash,
     /// Whether the ID is in the list from here on.
     pub is_member: bool,
 }
@@ -57,7 +66,7 @@ impl Line {
     fn bytes(self) -> [u8; LINE_BYTES] {
         let mut bytes = [b'\n'; LINE_BYTES];
         bytes[0] = if self.is_member { b'+' } else { b'-' };
-        bytes[1..9].copy_from_slice(self.hash.as_str().as_bytes());
+        bytes[1..9].copy_from_slice(&self.hash.0.to_be_bytes());
         bytes
     }
 }
@@ -100,7 +109,7 @@ impl File {
 /// Who is in a list, by hash.
 #[derive(Debug)]
 struct Members {
-    shards: [RwLock<HashSet<ListId>>; SHARDS],
+    shards: [RwLock<HashSet<IdHash>>; SHARDS],
     count: AtomicU64,
 }
 
@@ -109,12 +118,12 @@ impl Members {
         Members { shards: std::array::from_fn(|_| RwLock::default()), count: AtomicU64::new(0) }
     }
 
-    fn shard(&self, hash: ListId) -> &RwLock<HashSet<ListId>> {
+    fn shard(&self, hash: IdHash) -> &RwLock<HashSet<IdHash>> {
         // The characters are few and not even; Fibonacci hashing spreads them.
-        &self.shards[(key_of(hash).wrapping_mul(0x9e37_79b9_7f4a_7c15) >> 32) as usize % SHARDS]
+        &self.shards[(hash.0.wrapping_mul(0x9e37_79b9_7f4a_7c15) >> 32) as usize % SHARDS]
     }
 
-    fn contains(&self, hash: ListId) -> bool {
+    fn contains(&self, hash: IdHash) -> bool {
         // A set is whole after each of its calls, so a panic elsewhere leaves nothing half done.
         self.shard(hash).read().unwrap_or_else(PoisonError::into_inner).contains(&hash)
     }
@@ -129,7 +138,7 @@ impl Members {
     }
 
     /// In the order of the hashes: a file that begins anew must be the same after each start.
-    fn sorted(&self) -> Vec<ListId> {
+    fn sorted(&self) -> Vec<IdHash> {
         let mut all = Vec::new();
         for shard in &self.shards {
             all.extend(shard.read().unwrap_or_else(PoisonError::into_inner).iter().copied());
@@ -188,8 +197,8 @@ impl List {
         self.members.count.load(Ordering::Relaxed)
     }
 
-    pub fn contains(&self, unit: ListId) -> bool {
-        self.members.contains(unit)
+    pub fn contains(&self, id: &str) -> bool {
+        self.members.contains(IdHash::of(id))
     }
 
     pub(super) fn take(&self, lines: &[Line], count: u64) {
@@ -300,8 +309,12 @@ impl Lists {
 }
 
 impl IdLists for Lists {
-    fn contains(&self, list: &str, unit: &ListId) -> bool {
-        self.table.load().by_id.get(list).is_some_and(|list| list.contains(*unit))
+    fn contains(&self, list: &str, hash8: &str) -> bool {
+        let table = self.table.load();
+        match (table.by_id.get(list), IdHash::read(hash8)) {
+            (Some(list), Some(hash)) => list.members.contains(hash),
+            _ => false,
+        }
     }
 }
 
@@ -314,7 +327,7 @@ mod tests {
     }
 
     fn join(id: u64) -> Line {
-        Line { hash: ListId::of(&format!("user-{id}")), is_member: true }
+        Line { hash: IdHash::of(&format!("user-{id}")), is_member: true }
     }
 
     #[test]
@@ -351,7 +364,7 @@ mod tests {
         assert_eq!(before.len(), 1_000_000 / PIECE_LINES);
         list.take(&[join(1_000_000)], 1_000_001);
         assert_eq!(list.size(), 10_000_010);
-        assert!(list.contains(join(1_000_000).hash) && !list.contains(join(1_000_001).hash));
+        assert!(list.contains("user-1000000") && !list.contains("user-1000001"));
         // A reader shares the pieces; none was copied or moved for the new line.
         assert_eq!(places(&list), before);
         let largest = list.members.shards.iter().map(|shard| shard.read().unwrap().len()).max().unwrap();
@@ -366,6 +379,18 @@ mod tests {
             Step::Lines { list: "vips".into(), lines: vec![join(1), join(2), join(3)], count: 3 },
             Step::Lines { list: "vips".into(), lines: vec![Line { is_member: false, ..join(2) }], count: 2 },
         ]);
+        let name = ListId::of("user-1");
+        let name = name.as_str();
+        for (list, hash8, expected) in [
+            ("vips", name, true),
+            ("vips", ListId::of("user-2").as_str(), false),
+            ("others", name, false),
+            ("vips", &name[1..], false),
+            ("vips", &format!("x{name}"), false),
+            ("vips", "", false),
+        ] {
+            assert_eq!(lists.contains(list, hash8), expected, "{list} {hash8}");
+        }
         let old = lists.by_file("f1").unwrap();
         assert_eq!(old.size(), 4 * LINE_BYTES);
         lists.publish(vec![Step::BeginAnew { list: "vips".into(), file_id: "f2".into(), created: Timestamp(2) }]);
@@ -378,6 +403,6 @@ mod tests {
         assert_eq!(text(&new, 0..new.size()), expected);
         lists.publish(vec![Step::End { list: "vips".into() }]);
         assert!(lists.get("vips").is_none() && lists.by_file("f2").is_none() && lists.all().is_empty());
-        assert!(!lists.contains("vips", &join(1).hash));
+        assert!(!lists.contains("vips", ListId::of("user-1").as_str()));
     }
 }

@@ -410,6 +410,13 @@ impl Snapshot {
         Ok(items)
     }
 
+    /// When the catalog was changed last; later with each change, also of two in one millisecond. None if it never was.
+    pub fn catalog_time(&self) -> Result<Option<Timestamp>, ReadError> {
+        let meta = self.transaction.open_table(META)?;
+        let time = meta.get(CATALOG_TIME)?.and_then(|time| time.value().try_into().ok());
+        Ok(time.map(|time| Timestamp(i64::from_le_bytes(time))))
+    }
+
     /// Key documents by key ID.
     pub fn key_documents(&self) -> Result<Vec<(String, Vec<u8>)>, ReadError> {
         let table = self.transaction.open_table(KEYS)?;

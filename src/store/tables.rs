@@ -6,8 +6,10 @@ use redb::TableDefinition;
 /// such tails are still read.
 pub(super) const FORMAT: u32 = 2;
 
-/// `format`, `store_id`, `hash_key`.
+/// `format`, `store_id`, `hash_key`, and `CATALOG_TIME` once the catalog was changed.
 pub(super) const META: TableDefinition<&str, &[u8]> = TableDefinition::new("meta");
+/// When the catalog was changed last, in ms; each change has a later time than the one before.
+pub(super) const CATALOG_TIME: &str = "catalog_time";
 /// First sequence -> a tail: what one commit appended, not yet sealed.
 pub(super) const TAILS: TableDefinition<u64, &[u8]> = TableDefinition::new("tails");
 /// First sequence -> the compressed rows of a sealed block.

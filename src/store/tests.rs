@@ -440,3 +440,27 @@ fn sums_that_cancel_out_or_overflow_are_no_damage() {
     house.settle();
     house.sound();
 }
+
+#[test]
+fn the_catalog_is_dated_later_with_each_change_of_it_and_of_nothing_else() {
+    let mut house = House::new();
+    let item = |version| DocumentChange::PutItem { kind: "gate".into(), id: "g".into(), version, document: vec![1] };
+    let gone = DocumentChange::RemoveItem { kind: "gate".into(), id: "g".into(), version: 3, document: vec![2] };
+    let key = DocumentChange::PutKey { id: "k".into(), document: vec![3] };
+    assert_eq!(house.store.snapshot().unwrap().catalog_time().unwrap(), None);
+    for (documents, now, expected) in [
+        (vec![key.clone()], 5, None),
+        (vec![item(1), key.clone()], 10, Some(10)),
+        // Another in the same millisecond, several items at once, and a clock that was set back.
+        (vec![item(2)], 10, Some(11)),
+        (vec![item(2), item(3)], 10, Some(12)),
+        (vec![gone], 3, Some(13)),
+        (vec![key, DocumentChange::AddIdType { name: "companyID".into() }], 90, Some(13)),
+        (vec![item(4)], 100, Some(100)),
+    ] {
+        house.appender.commit(vec![Change::Documents(documents)], Timestamp(now)).unwrap();
+        assert_eq!(house.store.snapshot().unwrap().catalog_time().unwrap(), expected.map(Timestamp));
+    }
+    let house = house.reopen();
+    assert_eq!(house.store.snapshot().unwrap().catalog_time().unwrap(), Some(Timestamp(100)));
+}

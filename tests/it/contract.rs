@@ -14,6 +14,7 @@ mod lists;
 mod project;
 mod results;
 mod rules;
+mod sdk;
 mod senders;
 mod slices;
 mod stream;

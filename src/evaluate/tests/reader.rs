@@ -5,7 +5,7 @@ use super::super::specs::Entity;
 use super::*;
 use std::collections::BTreeMap;
 
-pub(super) fn read(document: &Value) -> Specs {
+pub(crate) fn read(document: &Value) -> Specs {
     let list = |name: &str| document[name].as_array().unwrap().iter().map(spec).collect();
     let layers: BTreeMap<String, String> = serde_json::from_value(document["experiment_to_layer"].clone()).unwrap();
     Specs::new(list("feature_gates"), list("dynamic_configs"), list("layer_configs"), layers)

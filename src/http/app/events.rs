@@ -8,7 +8,7 @@ use crate::http::Body;
 use crate::http::query;
 use crate::http::reply::Reply;
 use crate::http::route::{Route, SegmentCall, Webhook};
-use crate::ingest::{self, Arrival, BodyError, Call, Intake, Rules};
+use crate::ingest::{self, Arrival, BodyError, Call, Intake, Rejected, Rules};
 use crate::store::{Batch, Submission};
 use crate::writer::{Receipt, Unavailable};
 use hyper::StatusCode;
@@ -48,29 +48,13 @@ impl House {
             return turn_away(unavailable);
         }
         self.admin.note_unknown_id_types(unknown_id_types);
+        let status = match route {
+            Route::StatsigEvents => StatusCode::ACCEPTED,
+            _ => StatusCode::OK,
+        };
         match rejected.first() {
-            None if matches!(route, Route::StatsigEvents) => {
-                Reply::json(StatusCode::ACCEPTED, &br#"{"success":true}"#[..])
-            }
-            None => Reply::success(),
             Some(first) if takes_one => Reply::error(StatusCode::BAD_REQUEST, first.code, &first.message),
-            Some(_) => {
-                #[derive(Serialize)]
-                struct Row<'a> {
-                    index: usize,
-                    code: &'a str,
-                    message: &'a str,
-                }
-                #[derive(Serialize)]
-                struct Partly<'a> {
-                    success: bool,
-                    rejected: Vec<Row<'a>>,
-                }
-                let rows = rejected.iter().map(|row| Row { index: row.index, code: row.code, message: &row.message });
-                let partly = Partly { success: true, rejected: rows.collect() };
-                let status = if matches!(route, Route::StatsigEvents) { StatusCode::ACCEPTED } else { StatusCode::OK };
-                Reply::json(status, serde_json::to_vec(&partly).expect("strings always serialise"))
-            }
+            _ => taken(status, &rejected),
         }
     }
 
@@ -128,7 +112,7 @@ impl House {
 
     /// Until the queue has counted a submission its body's share of the memory stands for it, so that requests which wait for
     /// room stay within bounds.
-    async fn submit(&self, submission: Submission, body: Body) -> Result<Receipt, Unavailable> {
+    pub(super) async fn submit(&self, submission: Submission, body: Body) -> Result<Receipt, Unavailable> {
         let writer = self.admin.writer();
         let submission = self.admin.store().pack(submission);
         let queued = tokio::time::timeout(self.enqueue_wait, writer.enqueue(submission)).await;
@@ -161,6 +145,27 @@ impl House {
         });
         Reply::json(StatusCode::OK, document.to_string())
     }
+}
+
+/// That a body's events are on disk, beside those that were refused.
+pub(super) fn taken(status: StatusCode, rejected: &[Rejected]) -> Reply {
+    if rejected.is_empty() {
+        return Reply::json(status, &br#"{"success":true}"#[..]);
+    }
+    #[derive(Serialize)]
+    struct Row<'a> {
+        index: usize,
+        code: &'a str,
+        message: &'a str,
+    }
+    #[derive(Serialize)]
+    struct Partly<'a> {
+        success: bool,
+        rejected: Vec<Row<'a>>,
+    }
+    let rows = rejected.iter().map(|row| Row { index: row.index, code: row.code, message: &row.message });
+    let partly = Partly { success: true, rejected: rows.collect() };
+    Reply::json(status, serde_json::to_vec(&partly).expect("strings always serialise"))
 }
 
 pub(super) fn may_write(key: Key) -> Result<Key, Reply> {
@@ -211,7 +216,7 @@ fn takes_one(route: Route<'_>, body: &[u8]) -> bool {
     }
 }
 
-fn turn_away(unavailable: Unavailable) -> Reply {
+pub(super) fn turn_away(unavailable: Unavailable) -> Reply {
     // After a write that failed nobody knows what is on disk; what is sent again is recognised.
     let stored = if unavailable == Unavailable::Poisoned { "it may not be stored" } else { "nothing was stored" };
     let message = format!("{unavailable}; {stored}, send it again later");

@@ -107,7 +107,7 @@ fn lines(lines: &[(char, &str)]) -> String {
 }
 
 fn contains(store: &Store, list: &str, id: &str) -> bool {
-    store.lists().contains(list, &ListId::of(id))
+    store.lists().contains(list, ListId::of(id).as_str())
 }
 
 #[test]
@@ -322,7 +322,7 @@ fn what_is_wrong_with_a_list_is_told() {
     };
     assert_eq!(told(&|_| {}), Vec::<String>::new());
     let problems = told(&|transaction| {
-        let hash = crate::store::lists::key_of(ListId::of("b"));
+        let hash = crate::store::lists::IdHash::of("b").0;
         transaction.open_table(LIST_MEMBERS).unwrap().remove((0, hash, "b")).unwrap();
     });
     assert_eq!(problems, [r#"ID list "vips": its 0 members are not the 1 of its lines"#]);

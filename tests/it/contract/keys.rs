@@ -81,6 +81,13 @@ fn no_secret_is_in_the_log_or_in_the_file() {
         assert_eq!(server.post("/v1/webhooks/event_webhook", hook).status, 200);
     }
     assert_eq!(send(&server, wrong), 401);
+    // SDKs put their key into the path.
+    for (key, status) in [(SERVER_KEY, 200), (made, 200), (wrong, 401)] {
+        for version in ["v1", "v2"] {
+            let path = format!("/{version}/download_config_specs/{key}.json");
+            assert_eq!(server.ask("GET", &path, &[], "").status, status);
+        }
+    }
     for row in rows(&server, "unit=inside") {
         assert_eq!(row["raw"]["writeKey"], "", "{row}");
     }

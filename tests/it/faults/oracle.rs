@@ -116,7 +116,7 @@ impl Oracle {
             let members = read_as_sdks_do(&file);
             let expected: BTreeSet<ListId> = owed.iter().map(|id| ListId::of(id)).collect();
             assert!(expected.iter().map(ListId::as_str).eq(members), "{owed:?}");
-            assert!(expected.iter().all(|unit| store.lists().contains(list.id(), unit)), "{owed:?}");
+            assert!(expected.iter().all(|unit| store.lists().contains(list.id(), unit.as_str())), "{owed:?}");
             read.insert(list.file_id().to_owned(), file);
         }
         self.files = read;
