@@ -4,9 +4,11 @@
 mod change;
 mod config_change;
 mod events;
+mod exposure;
 mod history;
 mod item;
 mod keys;
+mod lists;
 mod question;
 mod session;
 mod state;
@@ -17,6 +19,7 @@ pub use events::{DEFAULT_ROWS, EventRow, EventsQuery, MAX_ROWS, NameRow, Page, P
 pub use history::AuditRow;
 pub use item::{Action, Deed, ItemChange, ItemMetadata, Listed, overrides_of};
 pub use keys::{KeyInfo, NewKey};
+pub use lists::{IDS_PER_CALL, IdListFile, IdListPage, ListEdit, ListedIds, Numbered};
 pub use question::{ResultsQuery, Subject};
 pub use session::{ConsoleLink, Session};
 pub use state::State;
@@ -157,6 +160,7 @@ impl Admin {
         limits: ingest::Limits,
     ) -> Result<Admin, LoadError> {
         let state = State::load(&store, &limits)?;
+        lists::complete(&state.catalog, &store, &writer);
         let started = clock.now();
         let state = ArcSwap::from_pointee(state);
         let inner = Inner {

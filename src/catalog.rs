@@ -1,6 +1,7 @@
 //! The catalog: all that a person has set, except keys, which have a ring of their own. Valid by construction: a
 //! [`Catalog`] and a [`ProjectFile`] exist only without mistakes. Pure: reads no file, no clock, no store.
 
+mod allocation;
 mod check;
 mod contents;
 mod digest;
@@ -16,6 +17,7 @@ mod key;
 mod layer;
 mod metric;
 mod mistake;
+mod pattern;
 mod plan;
 mod project_file;
 mod rule;
@@ -24,6 +26,7 @@ mod segment;
 mod settings;
 mod shape;
 
+pub use allocation::BUCKETS;
 pub use digest::Digest;
 pub use document::read_json;
 pub use edit::{Edit, definitions, shape_of};
@@ -45,6 +48,7 @@ pub use metric::{
     MetricEvent, MetricEventType, MetricRef, MetricType, RollupTimeWindow,
 };
 pub use mistake::Mistake;
+pub use pattern::Pattern;
 pub use plan::{ApplyOptions, Change, Kept, Plan, WhyKept};
 pub use project_file::ProjectFile;
 pub use rule::{Condition, ConditionType, Operator, RolloutStep, Rule, Target};
@@ -52,8 +56,9 @@ pub use secret::{HIDDEN, SECRET_FIELDS, Secret};
 pub use segment::{Segment, SegmentType};
 pub use settings::{DEFAULT_ENVIRONMENTS, Settings, UtcOffset};
 
+use allocation::{Allocation, buckets_of};
 use contents::{Contents, Placed};
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 
 /// All that a person has set, at one moment. Never changes; a change makes another. The default is what a new project
 /// has: the built-in ID types, three environments, incoming integrations on, outgoing ones off.
@@ -71,6 +76,10 @@ pub struct Catalog {
     holdouts: Named<Holdout>,
     experiments: Named<Experiment>,
     metrics: Vec<Metric>,
+    /// By the ID of the layer.
+    allocations: BTreeMap<String, Allocation>,
+    /// The internal items that differ from those that the catalog was made of.
+    settled: BTreeSet<ItemRef>,
 }
 
 impl Default for Catalog {
@@ -100,7 +109,9 @@ impl Catalog {
             }
         }
         check::all(&contents, &mut mistakes);
-        if mistakes.is_empty() { Ok(Catalog::build(kept, contents)) } else { Err(mistakes) }
+        let (allocations, settled) = allocation::settle(&contents, &mut kept, &mut mistakes);
+        let catalog = || Catalog { allocations, settled, ..Catalog::build(kept, contents) };
+        if mistakes.is_empty() { Ok(catalog()) } else { Err(mistakes) }
     }
 
     /// Only from contents without mistakes.
@@ -119,6 +130,8 @@ impl Catalog {
             holdouts: Named::new(contents.holdouts, |it| (&it.id, &it.name)),
             experiments: Named::new(contents.experiments, |it| (&it.id, &it.name)),
             metrics: contents.metrics.into_iter().map(|placed| placed.value).collect(),
+            allocations: BTreeMap::new(),
+            settled: BTreeSet::new(),
         }
     }
 
@@ -205,6 +218,17 @@ impl Catalog {
 
     pub fn experiment(&self, name: &str) -> Option<&Experiment> {
         self.experiments.get(name)
+    }
+
+    /// The buckets, ascending, of the units that take part in an experiment: of its layer, or of its own if it is in none.
+    /// Empty once it has ended.
+    pub fn buckets(&self, experiment: &Experiment) -> Vec<usize> {
+        let layer = experiment.layer_id.as_deref().and_then(|layer| self.layer(layer));
+        match layer {
+            _ if !experiment.status.holds_allocation() => Vec::new(),
+            Some(layer) => self.allocations.get(&layer.id).map(|it| it.buckets(&experiment.id)).unwrap_or_default(),
+            None => (0..buckets_of(experiment.allocation)).collect(),
+        }
     }
 
     /// The metrics that are defined. Those that every event name has are not among them.

@@ -19,6 +19,9 @@ impl Timestamp {
     /// Reads an ISO 8601 / RFC 3339 instant (`2026-11-23T12:58:19.353Z`, any offset, up to nine digits of a second; a date
     /// and time without an offset is taken as UTC, as Segment does). `None` if it is not one.
     pub fn parse_iso(text: &str) -> Option<Timestamp> {
+        if let Some(usual) = parse_usual(text) {
+            return Timestamp::in_range(usual);
+        }
         let ms = match text.parse::<jiff::Timestamp>() {
             Ok(at) => at.as_millisecond(),
             Err(_) => {
@@ -43,6 +46,43 @@ impl Timestamp {
     pub fn day(self) -> i64 {
         self.0.div_euclid(86_400_000)
     }
+}
+
+/// The one form that SDKs write, `2026-11-23T12:58:19.353Z`, without the cost of the general one: each event has a time or
+/// two. Milliseconds since the epoch; `None` for any other form, and for days that no month has.
+fn parse_usual(text: &str) -> Option<i64> {
+    let bytes: &[u8; 24] = text.as_bytes().try_into().ok()?;
+    let shaped = bytes[4] == b'-' && bytes[7] == b'-' && bytes[10] == b'T' && bytes[13] == b':' && bytes[16] == b':';
+    if !(shaped && bytes[19] == b'.' && bytes[23] == b'Z') {
+        return None;
+    }
+    let number = |from: usize, to: usize| {
+        bytes[from..to]
+            .iter()
+            .try_fold(0, |number, byte| byte.is_ascii_digit().then(|| number * 10 + i64::from(byte - b'0')))
+    };
+    let (year, month, day) = (number(0, 4)?, number(5, 7)?, number(8, 10)?);
+    let (hour, minute, second, ms) = (number(11, 13)?, number(14, 16)?, number(17, 19)?, number(20, 23)?);
+    let is_leap = year % 4 == 0 && (year % 100 != 0 || year % 400 == 0);
+    let length = match month {
+        2 => 28 + i64::from(is_leap),
+        4 | 6 | 9 | 11 => 30,
+        _ => 31,
+    };
+    // A second of 60 is for the general form to judge.
+    if !(1..=12).contains(&month)
+        || !(1..=length).contains(&day)
+        || hour > 23
+        || minute > 59
+        || second > 59
+        || year == 0
+    {
+        return None;
+    }
+    // Days from the epoch in the proleptic Gregorian calendar, in years that begin in March.
+    let (years, months) = if month > 2 { (year, month - 3) } else { (year - 1, month + 9) };
+    let days = 365 * years + years / 4 - years / 100 + years / 400 + (153 * months + 2) / 5 + day - 719_469;
+    Some(((days * 24 + hour) * 60 + minute) * 60_000 + second * 1000 + ms)
 }
 
 /// ISO 8601 with milliseconds and `Z`.
@@ -158,6 +198,22 @@ pub struct Unit<'a> {
     pub id: Cow<'a, str>,
 }
 
+coded! {
+    /// What an SDK's answer rests on, as far as it matters to who is compared with whom.
+    Basis {
+        /// The rules that it was given, be it fresh, from a cache or by a bootstrap.
+        Rules = 0 => "rules",
+        /// The application told the SDK what to answer.
+        LocalOverride = 1 => "local_override",
+        /// The SDK had no rules yet, or failed, and gave its default.
+        NoValues = 2 => "no_values",
+        /// The SDK's rules do not have what it was asked for.
+        Unrecognized = 3 => "unrecognized",
+        /// The answer was made for another user, or another stableID, than the one who met it.
+        OtherUser = 4 => "other_user",
+    }
+}
+
 /// What an exposure is about and what the unit got. Equal subjects share one dictionary entry.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct Subject {
@@ -171,18 +227,30 @@ pub struct Subject {
     pub value: String,
     /// For a layer the experiment that the parameter was allocated to; otherwise empty.
     pub allocated: String,
+    pub basis: Basis,
 }
 
 impl Subject {
-    /// The dictionary's form: a JSON array of five strings, readable by a person who opens the store.
+    /// The dictionary's form: a JSON array of five strings, readable by a person who opens the store. What does not rest on
+    /// rules has its basis as a sixth.
     pub fn encode(&self) -> String {
-        serde_json::to_string(&[self.kind.as_str(), &self.name, &self.rule, &self.value, &self.allocated])
-            .expect("strings always serialise")
+        let words = [self.kind.as_str(), &self.name, &self.rule, &self.value, &self.allocated, self.basis.as_str()];
+        let said = if self.basis == Basis::Rules { &words[..5] } else { &words };
+        serde_json::to_string(said).expect("strings always serialise")
     }
 
     pub fn decode(text: &str) -> Option<Subject> {
-        let [kind, name, rule, value, allocated]: [String; 5] = serde_json::from_str(text).ok()?;
-        Some(Subject { kind: Kind::from_word(&kind)?, name, rule, value, allocated })
+        let mut words = serde_json::from_str::<Vec<String>>(text).ok()?.into_iter();
+        let mut word = || words.next();
+        let subject = Subject {
+            kind: Kind::from_word(&word()?)?,
+            name: word()?,
+            rule: word()?,
+            value: word()?,
+            allocated: word()?,
+            basis: word().map_or(Some(Basis::Rules), |basis| Basis::from_word(&basis))?,
+        };
+        words.next().is_none().then_some(subject)
     }
 }
 
@@ -234,6 +302,27 @@ mod tests {
     }
 
     #[test]
+    fn the_usual_form_is_read_as_the_general_one_reads_it() {
+        let general = |text: &str| text.parse::<jiff::Timestamp>().ok().map(|at| at.as_millisecond());
+        for year in [1, 4, 1582, 1900, 1969, 1970, 2000, 2026, 2100, 9999] {
+            for month in 0..=13 {
+                for day in [0, 1, 28, 29, 30, 31, 32] {
+                    let text = format!("{year:04}-{month:02}-{day:02}T23:59:58.007Z");
+                    assert_eq!(parse_usual(&text), general(&text), "{text}");
+                }
+            }
+        }
+        for text in [
+            "2026-11-23T24:00:00.000Z",
+            "2026-11-23T12:60:00.000Z",
+            "2026-11-23T12:5a:00.000Z",
+            "2026-11-23 12:00:00.000Z",
+        ] {
+            assert_eq!(parse_usual(text), None, "{text}");
+        }
+    }
+
+    #[test]
     fn a_time_prints_as_it_is_read() {
         let at = Timestamp(1_795_438_699_353);
         assert_eq!(at.to_string(), "2026-11-23T12:58:19.353Z");
@@ -243,14 +332,27 @@ mod tests {
 
     #[test]
     fn a_subject_survives_its_dictionary_form() {
-        let subject = Subject {
-            kind: Kind::LayerExposure,
-            name: "checkout \"layer\"".into(),
-            rule: "ship_a".into(),
-            value: String::new(),
-            allocated: "shipping\u{1F98A}".into(),
-        };
-        assert_eq!(Subject::decode(&subject.encode()), Some(subject));
-        assert_eq!(Subject::decode("[\"gate_exposure\"]"), None);
+        for &basis in Basis::ALL {
+            let subject = Subject {
+                kind: Kind::LayerExposure,
+                name: "checkout \"layer\"".into(),
+                rule: "ship_a".into(),
+                value: String::new(),
+                allocated: "shipping\u{1F98A}".into(),
+                basis,
+            };
+            assert_eq!(Subject::decode(&subject.encode()), Some(subject));
+        }
+        let before = r#"["gate_exposure","g","r","true",""]"#;
+        let subject = Subject::decode(before).expect("as it was written before there was a basis");
+        assert_eq!((subject.basis, subject.encode().as_str()), (Basis::Rules, before));
+        for damaged in [
+            r#"["gate_exposure"]"#,
+            r#"["gate_exposure","g","r","true","","luck"]"#,
+            r#"["gate_exposure","g","r","true","","no_values",""]"#,
+            r#"{"kind":"gate_exposure"}"#,
+        ] {
+            assert_eq!(Subject::decode(damaged), None, "{damaged}");
+        }
     }
 }

@@ -11,6 +11,7 @@ mod bind;
 mod body;
 mod connection;
 pub mod cors;
+mod encoding;
 mod inflate;
 pub mod limits;
 pub mod query;

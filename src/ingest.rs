@@ -5,14 +5,16 @@
 //! few fields that are needed and checks the rest as strictly as `serde_json::Value` would, and the event's own text is
 //! what gets stored. A bad event is rejected by itself; only what is not JSON at all is refused whole.
 
+mod audience;
 mod body_error;
-mod entries;
 mod filter;
 mod framing;
+mod hashed;
 mod item;
 mod ledger;
 mod message;
 mod naming;
+mod reader;
 mod record;
 mod redact;
 mod rules;
@@ -29,8 +31,9 @@ mod write_key;
 mod tests;
 
 pub use body_error::BodyError;
+pub use hashed::HashedNames;
 pub use ledger::{SAMPLES_PER_BODY, UNKNOWN_ID_TYPES_PER_BODY};
-pub use rules::{IdTypes, Limits, Rules, SourceRules};
+pub use rules::{Audience, Audiences, IdTypes, Limits, Rules, SourceRules};
 pub use segment::segment;
 pub use skew::TOLERATED_SKEW_MS;
 pub use statsig::statsig_log_event;

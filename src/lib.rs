@@ -16,6 +16,8 @@ pub mod meters;
 pub mod stats;
 // Floor 1: what we were told.
 pub mod catalog;
+// Floor 2: deciding.
+pub mod evaluate;
 // Floor 3: the only room that names redb.
 pub mod store;
 // Floor 4: the one who writes, the one who concludes.

@@ -69,7 +69,7 @@ meters! {
         timeouts_write ["waiting_for=\"reader\""],
     }
     counter "weir_http_body_bytes_total" "Bytes of bodies as they came over the wire." { body_bytes }
-    counter "weir_http_inflated_bytes_total" "Bytes that compressed bodies inflated to." { inflated_bytes }
+    counter "weir_http_inflated_bytes_total" "Bytes that encoded bodies came to." { inflated_bytes }
     gauge "weir_http_body_memory_bytes" "Bytes of request bodies held in memory now." { body_memory }
     gauge "weir_stream_clients" "Clients that read the live stream now." { stream_clients }
     gauge "weir_queue_submissions" "Submissions that wait for the writer now." { queue_submissions }
@@ -85,6 +85,10 @@ meters! {
     }
     gauge "weir_dedupe_keys" "Message fingerprints held in memory." { dedupe_keys }
     gauge "weir_tail_bytes" "Bytes of tail blocks that are not sealed yet." { tail_bytes }
+    gauge "weir_list_members" "IDs in all ID lists." { list_members }
+    counter "weir_list_members_refused_total" "IDs that found no room in an ID list; their events are stored." {
+        list_members_refused
+    }
     counter "weir_blocks_sealed_total" "Blocks sealed since the start." { blocks_sealed }
 }
 

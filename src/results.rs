@@ -11,6 +11,7 @@ mod metric;
 mod options;
 mod question;
 mod report;
+mod standing;
 mod table;
 mod units;
 
@@ -24,6 +25,7 @@ pub use report::{
     Absolute, Analysis, AsOf, Check, Comparison, GroupSummary, Lift, Metric, MetricGroup, Report, RuleSummary, Srm,
     Used, Window,
 };
+pub use standing::{Exposure, NotCounted, standing};
 pub use table::render;
 
 use crate::event::{Kind, PRODUCTION, Sequence, TermId, Timestamp};

@@ -17,6 +17,9 @@ mod check;
 mod columns;
 mod dedupe;
 mod fingerprint;
+mod list_log;
+mod list_reader;
+mod lists;
 mod open;
 #[cfg(test)]
 mod probe;
@@ -33,11 +36,12 @@ mod volumes;
 pub use appender::Appender;
 pub use batch::{Batch, RejectedSample, Submission};
 pub use block::{Damage, Digest};
-pub use change::{Applied, Change, CommitError, DocumentChange};
+pub use change::{Applied, Change, CommitError, DocumentChange, ListChange};
 pub use check::CheckReport;
 pub use columns::{Columns, Numbers, Tally, UnitColumn};
 pub use dedupe::DedupeLimits;
 pub use fingerprint::Keys;
+pub use lists::{List, ListLimits, Lists};
 pub use open::OpenError;
 #[cfg(test)]
 pub use probe::Pushed;
@@ -48,8 +52,9 @@ pub use volumes::Volumes;
 
 use crate::event::Sequence;
 use arc_swap::ArcSwap;
-use std::sync::Arc;
-use std::sync::atomic::{AtomicI64, AtomicU64, Ordering};
+use block::Packer;
+use std::sync::atomic::{AtomicBool, AtomicI64, AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
 
 /// When a commit also writes redb's allocator state, so that opening after a crash need not walk the whole file.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -67,11 +72,16 @@ pub struct Options {
     pub block_bytes: usize,
     /// zstd's level for sealed blocks.
     pub compression: i32,
+    /// zstd's level for the text of one submission, which somebody waits for.
+    pub door_compression: i32,
+    /// A submission's text from this many bytes on is compressed by itself; less waits for others to be compressed with.
+    pub pack_from: usize,
     /// When nothing arrives for a while, this many tails are worth sealing though they fill no block.
     pub quiet_tails: usize,
     /// Refused events that are kept to be looked at.
     pub rejected_samples: u64,
     pub dedupe: DedupeLimits,
+    pub lists: ListLimits,
     pub quick_repair: QuickRepair,
 }
 
@@ -81,9 +91,12 @@ impl Default for Options {
             cache_bytes: 32 << 20,
             block_bytes: 1 << 20,
             compression: 1,
+            door_compression: -2,
+            pack_from: 32 << 10,
             quiet_tails: 32,
             rejected_samples: 1000,
             dedupe: DedupeLimits::default(),
+            lists: ListLimits::default(),
             quick_repair: QuickRepair::Never,
         }
     }
@@ -102,6 +115,12 @@ struct Shared {
     id: String,
     keys: Keys,
     terms: ArcSwap<Terms>,
+    options: Options,
+    /// Compressors that nobody uses at the moment: each takes a megabyte of tables that cost more to make than a body.
+    packers: Mutex<Vec<Packer>>,
+    /// Whether submissions are compressed at all; not where a plain log stands in the store's place.
+    packing: AtomicBool,
+    lists: Lists,
     next: AtomicU64,
     /// How long a message is remembered, in ms: as configured, and as it is now.
     configured_window_ms: i64,
@@ -124,6 +143,11 @@ impl Store {
         self.shared.terms.load_full()
     }
 
+    /// The ID lists as of the last commit.
+    pub fn lists(&self) -> &Lists {
+        &self.shared.lists
+    }
+
     /// The log's end as of the last commit.
     pub fn next_sequence(&self) -> Sequence {
         Sequence(self.shared.next.load(Ordering::Acquire))
@@ -132,6 +156,25 @@ impl Store {
     /// An empty batch that resolves names against the dictionaries as they are now.
     pub fn new_batch(&self) -> Batch {
         Batch::new(self.shared.keys, self.terms())
+    }
+
+    /// Compresses a submission's text, if it is worth a frame of its own, on the thread that made it: the writing thread
+    /// is one, and these are several.
+    pub fn pack(&self, mut submission: Submission) -> Submission {
+        let shared = &self.shared;
+        let batch = &mut submission.batch;
+        if batch.text.len() < shared.options.pack_from || !shared.packing.load(Ordering::Relaxed) {
+            return submission;
+        }
+        let idle = shared.packers.lock().unwrap_or_else(PoisonError::into_inner).pop();
+        let packer = idle.map_or_else(|| Packer::new(shared.options.door_compression), Ok);
+        // Where compressing fails the text stays plain, and the writer tries again and says why.
+        if let Ok(mut packer) = packer
+            && batch.pack(&mut packer, shared.options.frame_bytes()).is_ok()
+        {
+            shared.packers.lock().unwrap_or_else(PoisonError::into_inner).push(packer);
+        }
+        submission
     }
 
     /// From now on a message is remembered for so long, or as long as was configured, unless the bound on keys is reached first.

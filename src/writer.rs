@@ -120,7 +120,7 @@ impl Handle {
         Ok(Pending(pending, self.queue.clone()))
     }
 
-    /// Changes the catalog, keys or ID types, with the events that tell of it, in one transaction. Blocks until it is on disk.
+    /// Changes the catalog, keys, ID types or ID lists, with the events that tell of it, in one transaction. Blocks until it is on disk.
     pub fn change(&self, documents: Vec<DocumentChange>, note: Option<Submission>) -> Answer {
         self.queue.check()?;
         let (reply, pending) = oneshot::channel();
@@ -334,7 +334,7 @@ impl Writer {
                 Command::Append { reply, .. } => {
                     let _ = reply.send(Err(Unavailable::NoRoom));
                 }
-                Command::Documents { reply, .. } if !self.has_last_reserve() => {
+                Command::Documents { documents, reply, .. } if !self.has_room_for(&documents) => {
                     let _ = reply.send(Err(Unavailable::NoRoom));
                 }
                 Command::Documents { documents, note, reply } => {
@@ -378,6 +378,7 @@ impl Writer {
         self.measure();
         self.announce.send_replace(self.appender.next());
         for (waiting, applied) in waiting.into_iter().zip(answers) {
+            self.meters.list_members_refused.add(applied.unlisted);
             self.answer(waiting, applied);
         }
         Ok(true)
@@ -412,6 +413,11 @@ impl Writer {
         self.has_free(self.limits.reserve_bytes + 2 * bytes)
     }
 
+    fn has_room_for(&self, documents: &[DocumentChange]) -> bool {
+        let listed: usize = documents.iter().map(DocumentChange::list_bytes).sum();
+        self.has_last_reserve() && (listed == 0 || self.has_room(listed as u64))
+    }
+
     fn has_last_reserve(&self) -> bool {
         self.has_free(self.limits.reserve_bytes / LAST_RESERVE)
     }
@@ -440,6 +446,7 @@ impl Writer {
     fn measure(&self) {
         self.meters.tail_bytes.set(self.appender.unsealed_bytes());
         self.meters.dedupe_keys.set(self.appender.dedupe_keys());
+        self.meters.list_members.set(self.appender.list_members());
         let window = self.appender.dedupe_window_ms(self.clock.now());
         self.meters.dedupe_window_seconds.set(u64::try_from(window / 1000).unwrap_or(0));
     }

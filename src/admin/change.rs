@@ -4,7 +4,7 @@
 use super::config_change::{Became, called};
 use super::state::State;
 use super::{Admin, AdminError};
-use crate::catalog::{self, Catalog, Change, ItemRef, Mistake, ProjectFile};
+use crate::catalog::{self, Catalog, Change, Item, ItemRef, Mistake, ProjectFile};
 use crate::event::Timestamp;
 use crate::store::{Batch, DocumentChange, Submission};
 use schemars::JsonSchema;
@@ -74,6 +74,7 @@ impl Admin {
         };
         applied.created.extend(keys.create.iter().map(|key| format!("key {}", key.description)));
         applied.updated.extend(keys.update.iter().map(|key| format!("key {}", key.description)));
+        self.check_list_room(&state.catalog, &after)?;
         if options.dry_run || (plan.is_empty() && keys.create.is_empty() && keys.update.is_empty()) {
             return Ok(applied);
         }
@@ -119,21 +120,37 @@ pub(super) fn documents<'a>(
 ) -> Vec<DocumentChange> {
     let mut documents: Vec<DocumentChange> =
         after.id_types().iter().map(|it| DocumentChange::AddIdType { name: it.name.clone() }).collect();
-    for ItemRef { kind, id } in items {
-        let (word, id) = (kind.as_str().to_owned(), id.clone());
-        documents.push(match after.item(*kind, &id) {
-            Some(item) => {
-                let document = serde_json::to_vec(item).expect("an item always serialises");
-                DocumentChange::PutItem { kind: word, id, version: item.version, document }
-            }
-            None => {
-                let version = before.item(*kind, &id).map_or(0, |item| item.version) + 1;
-                let removal = serde_json::json!({ "removed": true, "author": author, "time": now.to_string() });
-                DocumentChange::RemoveItem { kind: word, id, version, document: removal.to_string().into_bytes() }
-            }
-        });
+    let write = |item: &ItemRef| match after.item(item.kind, &item.id) {
+        Some(item) => put(item),
+        None => remove(item, before, author, now),
+    };
+    documents.extend(items.into_iter().map(write));
+    let (settled, unsettled) = after.settled_since(before);
+    documents.extend(settled.into_iter().map(put));
+    for item in unsettled {
+        documents.push(remove(&ItemRef { kind: item.kind, id: item.id.clone() }, before, author, now));
     }
+    documents.extend(super::lists::changes(before, after));
     documents
+}
+
+fn put(item: &Item) -> DocumentChange {
+    DocumentChange::PutItem {
+        kind: item.kind.as_str().to_owned(),
+        id: item.id.clone(),
+        version: item.version,
+        document: serde_json::to_vec(item).expect("an item always serialises"),
+    }
+}
+
+fn remove(gone: &ItemRef, before: &Catalog, author: &str, now: Timestamp) -> DocumentChange {
+    let document = serde_json::json!({ "removed": true, "author": author, "time": now.to_string() });
+    DocumentChange::RemoveItem {
+        kind: gone.kind.as_str().to_owned(),
+        id: gone.id.clone(),
+        version: before.item(gone.kind, &gone.id).map_or(0, |item| item.version) + 1,
+        document: document.to_string().into_bytes(),
+    }
 }
 
 fn invalid(mistakes: Vec<Mistake>) -> AdminError {

@@ -1,8 +1,11 @@
 //! Queries over the log: the newest events, one name, all names with their volumes, what was refused and why. Reads only.
 
+use super::exposure::Judge;
+use super::state::State;
 use super::{Admin, AdminError};
 use crate::event::{Outcome, Sequence, Source, TermId, Timestamp};
 use crate::ingest::view;
+use crate::results::NotCounted;
 use crate::store::{EventFilter, RejectedSample, Snapshot, StoredEvent};
 use schemars::JsonSchema;
 use serde::Serialize;
@@ -48,6 +51,15 @@ pub struct EventRow {
     pub environment: String,
     #[schemars(with = "Map<String, Value>")]
     pub raw: Box<RawValue>,
+    /// Of an exposure: the gates and holdouts on the way to it, by name where that is known.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub secondary_exposures: Vec<Map<String, Value>>,
+    /// Whether an exposure counts for results, as far as it can tell by itself; absent from other events.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub counts: Option<bool>,
+    /// Why an exposure does not count.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub why: Option<&'static str>,
     /// What the whole batch said for each of its events, if anything.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schemars(with = "Option<Map<String, Value>>")]
@@ -55,8 +67,10 @@ pub struct EventRow {
 }
 
 impl EventRow {
-    fn of(event: StoredEvent) -> Result<EventRow, AdminError> {
-        let shown = view(event.source, event.kind, &event.raw, event.shared.as_deref());
+    fn of(event: StoredEvent, state: &State, judge: &mut Judge<'_>) -> Result<EventRow, AdminError> {
+        let mut shown = view(event.source, event.kind, &event.raw, event.shared.as_deref());
+        shown.reveal(event.kind, &state.rules.names);
+        let standing = judge.standing(&event);
         let raw =
             |text: String| RawValue::from_string(text).map_err(|error| AdminError::broken("stored event", &error));
         let units: BTreeMap<String, String> = event.units.into_iter().collect();
@@ -72,6 +86,9 @@ impl EventRow {
             value: event.value,
             metadata: shown.metadata,
             user: shown.user,
+            secondary_exposures: shown.secondary_exposures,
+            counts: standing.map(|standing| standing.is_ok()),
+            why: standing.and_then(Result::err).map(NotCounted::as_str),
             environment: event.environment,
             name: event.name,
             raw: raw(event.raw)?,
@@ -145,7 +162,7 @@ impl Admin {
         let snapshot = self.store().snapshot()?;
         let events = snapshot.events(&filter, limit + 1)?;
         let more = events.len() > limit;
-        let data = events.into_iter().take(limit).map(EventRow::of).collect::<Result<Vec<_>, _>>()?;
+        let data = self.rows(events.into_iter().take(limit))?;
         let next = if more { data.last().map(|row| row.sequence) } else { None };
         Ok(Page { message: "Events listed.", data, pagination: Pagination { items_per_page: limit, next } })
     }
@@ -163,13 +180,19 @@ impl Admin {
         let snapshot = self.store().snapshot()?;
         let events = snapshot.events(&filter, limit + 1)?;
         let more = events.len() > limit;
-        let mut rows = events.into_iter().take(limit).map(EventRow::of).collect::<Result<Vec<_>, AdminError>>()?;
+        let mut rows = self.rows(events.into_iter().take(limit))?;
         rows.reverse();
         let skipped = match rows.first() {
             Some(oldest) if more => Some(Skipped { count: (!is_filtered).then(|| oldest.sequence - from.0) }),
             _ => None,
         };
         Ok(Since { rows, next: snapshot.next_sequence(), skipped })
+    }
+
+    fn rows(&self, events: impl Iterator<Item = StoredEvent>) -> Result<Vec<EventRow>, AdminError> {
+        let state = self.state();
+        let mut judge = Judge::new(&state);
+        events.map(|event| EventRow::of(event, &state, &mut judge)).collect()
     }
 
     /// All event names with their volumes, most of the last day first.

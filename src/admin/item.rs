@@ -126,6 +126,7 @@ impl Admin {
         let edit = Edit { item, document, version, author, time: now };
         let after = checked(&state.catalog, change, &edit)?;
         environments_of_keys(&state, &after)?;
+        self.check_list_room(&state.catalog, &after)?;
         let Edit { item, .. } = edit;
         let became = match (state.catalog.item(item.kind, &item.id), after.item(item.kind, &item.id)) {
             (_, None) => Became::Removed,

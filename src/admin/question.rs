@@ -2,6 +2,7 @@
 
 use super::{Admin, AdminError};
 use crate::catalog::{Catalog, Experiment, Gate, Metric, MetricEventType, MetricRef, MetricType, RollupTimeWindow};
+use crate::evaluate::{djb2, sha256_base64};
 use crate::results::{
     self, Check, Design, Group, MetricChoice, MetricKind, Options, Question, Report, ResultsError, Role, Rule,
     StoredLog,
@@ -82,7 +83,7 @@ fn word(kind: MetricType) -> String {
     serde_json::to_value(kind).ok().and_then(|word| word.as_str().map(str::to_owned)).unwrap_or_default()
 }
 
-fn of_experiment(catalog: &Catalog, experiment: &Experiment) -> Question {
+pub(super) fn of_experiment(catalog: &Catalog, experiment: &Experiment) -> Question {
     let mut metrics = Vec::new();
     for (list, role) in [
         (&experiment.primary_metrics, Role::Primary),
@@ -99,6 +100,8 @@ fn of_experiment(catalog: &Catalog, experiment: &Experiment) -> Question {
         .collect();
     Question {
         name: experiment.id.clone(),
+        aliases: aliases(&experiment.id, &experiment.name),
+        holdouts: holdouts(catalog),
         id_type: experiment.id_type.clone(),
         design: Design::Experiment { groups, control },
         start: experiment.start_time.map(|start| start.0),
@@ -107,7 +110,7 @@ fn of_experiment(catalog: &Catalog, experiment: &Experiment) -> Question {
     }
 }
 
-fn of_gate(catalog: &Catalog, gate: &Gate, rule: Option<&str>) -> Result<Question, AdminError> {
+pub(super) fn of_gate(catalog: &Catalog, gate: &Gate, rule: Option<&str>) -> Result<Question, AdminError> {
     let rules: Vec<Rule> = gate
         .rules
         .iter()
@@ -120,6 +123,8 @@ fn of_gate(catalog: &Catalog, gate: &Gate, rule: Option<&str>) -> Result<Questio
     }
     Ok(Question {
         name: gate.id.clone(),
+        aliases: aliases(&gate.id, &gate.name),
+        holdouts: holdouts(catalog),
         id_type: gate.id_type.clone(),
         design: Design::Gate { rules, only: rule.map(str::to_owned) },
         start: None,
@@ -130,6 +135,20 @@ fn of_gate(catalog: &Catalog, gate: &Gate, rule: Option<&str>) -> Result<Questio
             .filter_map(|metric| choice(catalog, metric, Role::Monitoring))
             .collect(),
     })
+}
+
+/// What exposures may call something beside its ID. Intake has put names in the place of hashes it knew; what came before
+/// the catalog had the name still carries the hash.
+fn aliases(id: &str, name: &str) -> Vec<String> {
+    let mut aliases = vec![djb2(id), sha256_base64(id)];
+    if name != id {
+        aliases.extend([name.to_owned(), djb2(name), sha256_base64(name)]);
+    }
+    aliases
+}
+
+fn holdouts(catalog: &Catalog) -> Vec<String> {
+    catalog.holdouts().iter().flat_map(|holdout| [holdout.id.clone(), holdout.name.clone()]).collect()
 }
 
 fn left_out<'a>(catalog: &Catalog, metrics: impl IntoIterator<Item = &'a MetricRef>) -> Vec<&'a MetricRef> {

@@ -2,8 +2,8 @@
 //! change makes another.
 
 use super::LoadError;
-use crate::catalog::{Catalog, Incoming, Item, Key, KeyRing};
-use crate::ingest::{IdTypes, Limits, Rules, SourceRules};
+use crate::catalog::{Catalog, Incoming, Item, Key, KeyRing, SegmentType};
+use crate::ingest::{Audience, Audiences, HashedNames, IdTypes, Limits, Rules, SourceRules};
 use crate::store::{Store, Terms};
 
 #[derive(Debug)]
@@ -51,8 +51,25 @@ fn rules(catalog: &Catalog, keys: &KeyRing, terms: &Terms, store_id: &str, limit
     take(&mut rules.segment, &integrations.segment.incoming, &id_types);
     take(&mut rules.rudderstack, &integrations.rudderstack.incoming, &id_types);
     take(&mut rules.webhook, &integrations.webhook.incoming, &id_types);
+    let lists = catalog.segments().iter().filter(|segment| segment.kind == SegmentType::IdList);
+    rules.audiences = Audiences::new(lists.filter_map(|segment| {
+        Some(Audience { list: segment.id.as_str().into(), id_type: id_types.find(&segment.id_type)? })
+    }));
     rules.client_keys = keys.keys().iter().filter_map(|key| key.client_text.clone()).collect();
+    rules.names = HashedNames::new(names(catalog));
     rules
+}
+
+/// What SDKs may call by its hash.
+fn names(catalog: &Catalog) -> impl Iterator<Item = &str> {
+    let gates = catalog.gates().iter().map(|it| [&it.name, &it.id]);
+    let configs = catalog.dynamic_configs().iter().map(|it| [&it.name, &it.id]);
+    let experiments = catalog.experiments().iter().map(|it| [&it.name, &it.id]);
+    let layers = catalog.layers().iter().map(|it| [&it.name, &it.id]);
+    let segments = catalog.segments().iter().map(|it| [&it.name, &it.id]);
+    let holdouts = catalog.holdouts().iter().map(|it| [&it.name, &it.id]);
+    let all = gates.chain(configs).chain(experiments).chain(layers).chain(segments).chain(holdouts);
+    all.flatten().map(String::as_str)
 }
 
 fn take(rules: &mut SourceRules, incoming: &Incoming, id_types: &IdTypes) {

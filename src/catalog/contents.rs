@@ -145,6 +145,8 @@ impl Contents {
                 }
                 read
             }
+            // Read by what settles it, together with the experiments.
+            ItemKind::Allocation => Some((id.to_string(), document.clone())),
             ItemKind::Settings => set(&mut self.settings, document, place, mistakes),
             ItemKind::Integration => {
                 let all = &mut self.integrations;

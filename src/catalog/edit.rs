@@ -36,7 +36,11 @@ impl Catalog {
             ItemKind::Layer => &self.layer(id_or_name)?.id,
             ItemKind::Holdout => &self.holdout(id_or_name)?.id,
             ItemKind::Experiment => &self.experiment(id_or_name)?.id,
-            ItemKind::Environments | ItemKind::Settings | ItemKind::Integration | ItemKind::Metric => id_or_name,
+            ItemKind::Environments
+            | ItemKind::Settings
+            | ItemKind::Integration
+            | ItemKind::Metric
+            | ItemKind::Allocation => id_or_name,
         };
         self.item(kind, id)
     }

@@ -23,7 +23,8 @@ pub struct Experiment {
     /// Who is randomised: `userID`, `stableID` or a custom ID type.
     #[serde(default = "user_id")]
     pub id_type: String,
-    /// What units are hashed with to divide them; the name if left out. Resetting the experiment makes a new one.
+    /// Weir's own, not Statsig's: what the hashes of allocation and groups start from. Left out it is made of kind and ID.
+    /// Resetting the experiment makes a new one, which deals all units anew.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub salt: Option<String>,
     /// What you expect to happen, and why.
@@ -32,7 +33,8 @@ pub struct Experiment {
     /// Where to read more.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub links: Vec<Link>,
-    /// Where it stands. Only an `active` experiment assigns groups.
+    /// Where it stands. Only an `active` experiment assigns groups; with `assignment_stopped` only SDKs that keep what
+    /// they once gave (persistent storage) go on giving it.
     #[serde(default)]
     pub status: Status,
     /// When it started: exposures before this do not count.
@@ -48,7 +50,7 @@ pub struct Experiment {
     /// How many exposed units it is meant to reach.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub target_exposures: Option<u64>,
-    /// How many of the units take part, in percent; in a layer, how much of the layer it takes.
+    /// How many of the units take part, in percent; in a layer, how much of the layer it takes. Counts in steps of 0.1.
     #[serde(default = "all")]
     #[schemars(range(min = 0, max = 100))]
     pub allocation: f64,
@@ -145,7 +147,7 @@ pub struct Group {
     /// What SDKs give to its units.
     #[serde(default)]
     pub parameter_values: Map<String, Value>,
-    /// Whether it no longer takes part.
+    /// Whether it no longer takes part: its units get the default and do not count, the other groups keep theirs.
     #[serde(default, skip_serializing_if = "is_false")]
     pub disabled: bool,
     /// What its units see.

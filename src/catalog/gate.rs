@@ -36,6 +36,10 @@ pub struct Gate {
     /// Whom it decides about: `userID`, `stableID` or a custom ID type.
     #[serde(default = "user_id")]
     pub id_type: String,
+    /// Weir's own, not Statsig's: what the hash starts from. Left out it is made of kind and ID. A new one deals all units
+    /// anew, so that who passed may fail.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub salt: Option<String>,
     /// Words to find it by.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub tags: Vec<String>,
@@ -130,6 +134,10 @@ pub struct DynamicConfig {
     /// Whom it decides about: `userID`, `stableID` or a custom ID type.
     #[serde(default = "user_id")]
     pub id_type: String,
+    /// Weir's own, not Statsig's: what the hash starts from. Left out it is made of kind and ID. A new one deals all units
+    /// anew, so that who passed may fail.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub salt: Option<String>,
     /// The value without a matching rule: an object.
     #[serde(default)]
     pub default_value: Map<String, Value>,
@@ -153,6 +161,10 @@ pub struct Holdout {
     /// Whom it holds out: `userID`, `stableID` or a custom ID type.
     #[serde(default = "user_id")]
     pub id_type: String,
+    /// Weir's own, not Statsig's: what the hash starts from. Left out it is made of kind and ID. A new one deals all units
+    /// anew, so that who passed may fail.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub salt: Option<String>,
     /// What it is for.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub description: Option<String>,

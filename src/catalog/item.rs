@@ -28,10 +28,12 @@ pub enum ItemKind {
     Experiment,
     /// Its ID is `name::type`.
     Metric,
+    /// Which buckets of a layer belong to which experiment; its ID is that of the layer. Kept by the catalog itself.
+    Allocation,
 }
 
 impl ItemKind {
-    pub const ALL: [ItemKind; 11] = [
+    pub const ALL: [ItemKind; 12] = [
         ItemKind::IdType,
         ItemKind::Environments,
         ItemKind::Settings,
@@ -43,6 +45,7 @@ impl ItemKind {
         ItemKind::Holdout,
         ItemKind::Experiment,
         ItemKind::Metric,
+        ItemKind::Allocation,
     ];
 
     /// The word for the stored key, answers and change events.
@@ -59,6 +62,7 @@ impl ItemKind {
             ItemKind::Holdout => "holdout",
             ItemKind::Experiment => "experiment",
             ItemKind::Metric => "metric",
+            ItemKind::Allocation => "allocation",
         }
     }
 
@@ -74,7 +78,7 @@ impl ItemKind {
         }
     }
 
-    /// The project file's section that holds items of this kind.
+    /// The project file's section that holds items of this kind; for internal ones only where a mistake is.
     pub fn section(self) -> &'static str {
         match self {
             ItemKind::IdType => "unitIdTypes",
@@ -88,7 +92,13 @@ impl ItemKind {
             ItemKind::Holdout => "holdouts",
             ItemKind::Experiment => "experiments",
             ItemKind::Metric => "metrics",
+            ItemKind::Allocation => "allocations",
         }
+    }
+
+    /// Whether items of this kind follow from others, and are in no project file: nobody sets or removes them.
+    pub fn is_internal(self) -> bool {
+        self == ItemKind::Allocation
     }
 
     /// Where a mistake in a stored item is: `experiments["button_color"]`, `settings`, `integrations.segment.incoming`.

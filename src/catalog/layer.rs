@@ -14,6 +14,10 @@ pub struct Layer {
     pub name: String,
     /// Whom it divides: `userID`, `stableID` or a custom ID type. Its experiments must have the same.
     pub id_type: String,
+    /// Weir's own, not Statsig's: what the hash starts from. Left out it is made of kind and ID. A new one deals all units
+    /// anew, and with them who is in which experiment.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub salt: Option<String>,
     /// What it is for.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub description: Option<String>,

@@ -124,7 +124,8 @@ impl Catalog {
                 plan.kept.push(Kept { item: item_ref.clone(), why });
             }
         }
-        for (item_ref, item) in self.items.iter().filter(|(item_ref, _)| !file.documents().contains_key(item_ref)) {
+        let not_in_file = |item_ref: &ItemRef| !item_ref.kind.is_internal() && !file.documents().contains_key(item_ref);
+        for (item_ref, item) in self.items.iter().filter(|(item_ref, _)| not_in_file(item_ref)) {
             let as_applied = item.applied == Some(Digest::of_document(&item.document));
             if options.prune && (as_applied || options.force) {
                 plan.remove.push(item_ref.clone());
@@ -155,5 +156,15 @@ impl Catalog {
             }
         }
         Catalog::from_items(items.into_values())
+    }
+
+    /// The internal items that have to be written with a change from the stored catalog to this one, and those that have
+    /// to be removed. What the stored one already had to settle when it was loaded is written too, once.
+    pub fn settled_since<'a>(&'a self, before: &'a Catalog) -> (Vec<&'a Item>, Vec<&'a Item>) {
+        let settled = self.settled.union(&before.settled);
+        let put = settled.filter_map(|item_ref| self.items.get(item_ref)).collect();
+        let gone = |item_ref: &ItemRef| item_ref.kind.is_internal() && !self.items.contains_key(item_ref);
+        let gone = before.items.iter().filter(|(item_ref, _)| gone(item_ref)).map(|(_, item)| item).collect();
+        (put, gone)
     }
 }

@@ -57,7 +57,7 @@ impl ProjectFile {
             add(ItemKind::Integration, &id, document, &place, &mut mistakes);
         }
         let single = [ItemKind::Environments, ItemKind::Settings, ItemKind::Integration];
-        for kind in ItemKind::ALL.into_iter().filter(|kind| !single.contains(kind)) {
+        for kind in ItemKind::ALL.into_iter().filter(|kind| !single.contains(kind) && !kind.is_internal()) {
             for (place, document) in list(&root, kind.section(), &mut mistakes) {
                 add(kind, "", document, &place, &mut mistakes);
             }

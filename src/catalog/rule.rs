@@ -216,6 +216,41 @@ impl Operator {
         Operator::NotArrayContainsAll,
     ];
 
+    /// The word of the API and of what SDKs download.
+    pub fn as_str(self) -> &'static str {
+        use Operator::*;
+        match self {
+            Any => "any",
+            None => "none",
+            AnyCaseSensitive => "any_case_sensitive",
+            NoneCaseSensitive => "none_case_sensitive",
+            StrStartsWithAny => "str_starts_with_any",
+            StrEndsWithAny => "str_ends_with_any",
+            StrContainsAny => "str_contains_any",
+            StrContainsNone => "str_contains_none",
+            StrMatches => "str_matches",
+            Eq => "eq",
+            Neq => "neq",
+            Gt => "gt",
+            Gte => "gte",
+            Lt => "lt",
+            Lte => "lte",
+            VersionGt => "version_gt",
+            VersionGte => "version_gte",
+            VersionLt => "version_lt",
+            VersionLte => "version_lte",
+            VersionEq => "version_eq",
+            VersionNeq => "version_neq",
+            Before => "before",
+            After => "after",
+            On => "on",
+            ArrayContainsAny => "array_contains_any",
+            ArrayContainsNone => "array_contains_none",
+            ArrayContainsAll => "array_contains_all",
+            NotArrayContainsAll => "not_array_contains_all",
+        }
+    }
+
     /// What this operator compares with.
     pub fn target(self) -> Target {
         use Operator::*;
@@ -264,5 +299,17 @@ pub(super) fn word(value: impl Serialize) -> String {
     match serde_json::to_value(value) {
         Ok(Value::String(word)) => word,
         other => unreachable!("an enum without data is a JSON string, not {other:?}"),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_operator_is_called_the_same_everywhere() {
+        for operator in Operator::ALL {
+            assert_eq!(word(operator), operator.as_str());
+        }
     }
 }

@@ -3,6 +3,7 @@
 
 mod console;
 mod events;
+mod lists;
 mod page;
 mod stream;
 
@@ -46,6 +47,8 @@ impl House {
                 Err(refusal) => refusal.reply(),
             },
             Route::SegmentSettings { key } => self.settings(key),
+            Route::StatsigIdLists => self.id_lists(parts, incoming).await,
+            Route::StatsigIdListFile { file } => self.id_list_file(file, parts),
             Route::Live => operations("live"),
             Route::Ready if self.admin.writer().is_running() => operations("ready"),
             Route::Ready => Reply::error(

@@ -14,7 +14,7 @@ use std::fmt;
 pub const MAX_KEY_BYTES: usize = 256;
 
 /// Some SDKs leave the padding away.
-const BASE64: GeneralPurpose = GeneralPurpose::new(
+pub(super) const BASE64: GeneralPurpose = GeneralPurpose::new(
     &alphabet::STANDARD,
     GeneralPurposeConfig::new().with_decode_padding_mode(DecodePaddingMode::Indifferent),
 );

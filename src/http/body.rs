@@ -1,7 +1,7 @@
 //! Reads a request's body into one buffer, within bounds: bytes, inflated bytes, time, pace, and the memory of all
 //! bodies together. Never looks at what the bytes mean, and ignores the Content-Type: SDKs put anything there.
 
-use super::inflate::Encoding;
+use super::encoding::Encoding;
 use super::limits::BodyLimits;
 use super::reply::Reply;
 use crate::meters::Meters;
@@ -30,7 +30,16 @@ pub enum BodyRefusal {
     TruncatedGzip,
     #[error("the body is not valid gzip; send it as it is, or compress it again")]
     BadGzip,
-    #[error("this content encoding is not supported; use gzip, or none")]
+    #[error("the zstd body ends too early; send the whole of it")]
+    TruncatedZstd,
+    #[error(
+        "the body is not valid zstd, or needs a window over {} MiB; send it as it is, or compress it again at a lower level",
+        (1u64 << BodyLimits::ZSTD_WINDOW_LOG) >> 20
+    )]
+    BadZstd,
+    #[error("the body is not reversed base64, which `se=1` announces; send it as it is, without `se`")]
+    BadBase64,
+    #[error("this content encoding is not supported; use gzip, zstd or none")]
     UnsupportedEncoding,
     #[error("the body did not arrive in time; send it again, or fewer events at once")]
     Slow,
@@ -47,6 +56,8 @@ impl BodyRefusal {
             BodyRefusal::TooLarge { .. } | BodyRefusal::TooLargeInflated { .. } => "body_too_large",
             BodyRefusal::InflatesTooMuch => "inflates_too_much",
             BodyRefusal::TruncatedGzip | BodyRefusal::BadGzip => "bad_gzip",
+            BodyRefusal::TruncatedZstd | BodyRefusal::BadZstd => "bad_zstd",
+            BodyRefusal::BadBase64 => "bad_base64",
             BodyRefusal::UnsupportedEncoding => "unsupported_encoding",
             BodyRefusal::Slow => "body_timeout",
             BodyRefusal::BrokenOff => "body_broken_off",
@@ -59,7 +70,12 @@ impl BodyRefusal {
             BodyRefusal::TooLarge { .. } | BodyRefusal::TooLargeInflated { .. } | BodyRefusal::InflatesTooMuch => {
                 StatusCode::PAYLOAD_TOO_LARGE
             }
-            BodyRefusal::TruncatedGzip | BodyRefusal::BadGzip | BodyRefusal::BrokenOff => StatusCode::BAD_REQUEST,
+            BodyRefusal::TruncatedGzip
+            | BodyRefusal::BadGzip
+            | BodyRefusal::TruncatedZstd
+            | BodyRefusal::BadZstd
+            | BodyRefusal::BadBase64
+            | BodyRefusal::BrokenOff => StatusCode::BAD_REQUEST,
             BodyRefusal::UnsupportedEncoding => StatusCode::UNSUPPORTED_MEDIA_TYPE,
             BodyRefusal::Slow => StatusCode::REQUEST_TIMEOUT,
             BodyRefusal::Crowded => StatusCode::SERVICE_UNAVAILABLE,
@@ -74,7 +90,10 @@ impl BodyRefusal {
             BodyRefusal::TooLargeInflated { .. }
             | BodyRefusal::InflatesTooMuch
             | BodyRefusal::TruncatedGzip
-            | BodyRefusal::BadGzip => reply,
+            | BodyRefusal::BadGzip
+            | BodyRefusal::TruncatedZstd
+            | BodyRefusal::BadZstd
+            | BodyRefusal::BadBase64 => reply,
             BodyRefusal::Crowded => reply.retry_after(1).closing(),
             BodyRefusal::TooLarge { .. }
             | BodyRefusal::UnsupportedEncoding
@@ -92,7 +111,7 @@ pub struct Bodies {
     meters: Arc<Meters>,
 }
 
-/// A body, read and inflated. Gives its memory back when dropped.
+/// A body, read and decoded. Gives its memory back when dropped.
 #[derive(Debug)]
 pub struct Body {
     bytes: Vec<u8>,
@@ -112,23 +131,37 @@ impl Bodies {
         Arc::new(Bodies { limits, held: AtomicUsize::new(0), meters })
     }
 
-    /// Reads one body to its end and inflates it if it is gzip.
+    /// Reads one body to its end and inflates it if it is gzip or zstd.
     ///
     /// A body that announces more than is allowed is refused before a byte of it is read, so that a client that sent
     /// `Expect: 100-continue` never sends it.
     pub async fn read(self: &Arc<Self>, headers: &HeaderMap, incoming: Incoming) -> Result<Body, BodyRefusal> {
-        let encoding = Encoding::of(headers)?;
+        self.read_as(Encoding::of(headers)?, incoming).await
+    }
+
+    /// As `read`, for the paths that Statsig's SDKs call: they announce encodings in the query too, `gz=1` for gzip and
+    /// `se=1` for reversed base64.
+    pub async fn read_statsig(
+        self: &Arc<Self>,
+        headers: &HeaderMap,
+        query: Option<&str>,
+        incoming: Incoming,
+    ) -> Result<Body, BodyRefusal> {
+        self.read_as(Encoding::of_statsig(headers, query)?, incoming).await
+    }
+
+    async fn read_as(self: &Arc<Self>, encoding: Encoding, incoming: Incoming) -> Result<Body, BodyRefusal> {
         let mut held = Held { bodies: self.clone(), bytes: 0 };
         let wire = self.receive(incoming, &mut held).await?;
         self.meters.body_bytes.add(wire.len() as u64);
-        let Some(inflated) = encoding.decode(&wire, &self.limits)? else {
+        let Some(decoded) = encoding.decode(&wire, &self.limits)? else {
             return Ok(Body { bytes: wire, _held: held });
         };
-        self.meters.inflated_bytes.add(inflated.len() as u64);
-        // The compressed bytes go as the inflated ones come.
-        held.grow(inflated.len())?;
+        self.meters.inflated_bytes.add(decoded.len() as u64);
+        // The encoded bytes go as the decoded ones come.
+        held.grow(decoded.len())?;
         held.shrink(wire.len());
-        Ok(Body { bytes: inflated, _held: held })
+        Ok(Body { bytes: decoded, _held: held })
     }
 
     async fn receive(&self, mut incoming: Incoming, held: &mut Held) -> Result<Vec<u8>, BodyRefusal> {

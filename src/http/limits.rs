@@ -88,6 +88,10 @@ impl BodyLimits {
     /// Up to here the ratio does not matter.
     pub const INFLATE_FREE_BYTES: usize = 1 << 20;
 
+    /// The largest window that a zstd frame may ask for, as a power of two: 8 MiB, which RFC 8878 wants every decoder to
+    /// support. zstd reserves it before the first byte comes out, so a tiny body could ask for 128 MiB.
+    pub const ZSTD_WINDOW_LOG: u32 = 23;
+
     /// What a compressed body of this size may inflate to.
     pub fn inflated_bound(&self, compressed: usize) -> usize {
         let by_ratio = compressed.saturating_mul(Self::INFLATE_RATIO).max(Self::INFLATE_FREE_BYTES);

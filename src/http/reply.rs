@@ -12,6 +12,7 @@ use hyper::body::{Body, Frame, SizeHint};
 use hyper::header::{ALLOW, CACHE_CONTROL, CONNECTION, CONTENT_TYPE, HeaderMap, HeaderName, HeaderValue, RETRY_AFTER};
 use hyper::{Response, StatusCode};
 use serde::Serialize;
+use std::collections::VecDeque;
 use std::convert::Infallible;
 use std::pin::Pin;
 use std::task::{Context, Poll};
@@ -82,6 +83,11 @@ impl Reply {
         Reply::error(StatusCode::INTERNAL_SERVER_ERROR, "internal_error", message)
     }
 
+    /// A body that lies in pieces, none of them empty; they are sent one after the other and not copied together.
+    pub fn pieces(status: StatusCode, content_type: HeaderValue, pieces: Vec<Bytes>) -> Reply {
+        Reply::new(status, content_type, ReplyBody(Content::Pieces(pieces.into())))
+    }
+
     /// A body without an end in sight: each item is sent as it comes. The stream ends early when the server stops.
     pub fn stream(content_type: HeaderValue, stream: impl Stream<Item = Bytes> + 'static) -> Reply {
         Reply::new(StatusCode::OK, content_type, ReplyBody(Content::Stream(Box::pin(stream))))
@@ -125,6 +131,8 @@ pub struct ReplyBody(Content);
 enum Content {
     /// Sent at once, with its length.
     Whole(Bytes),
+    /// The same in pieces that are not empty.
+    Pieces(VecDeque<Bytes>),
     Stream(Pin<Box<dyn Stream<Item = Bytes>>>),
     Done,
 }
@@ -134,10 +142,15 @@ impl std::fmt::Debug for Content {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         match self {
             Content::Whole(bytes) => write!(f, "Whole({} bytes)", bytes.len()),
+            Content::Pieces(pieces) => write!(f, "Pieces({} bytes)", total(pieces)),
             Content::Stream(_) => f.write_str("Stream"),
             Content::Done => f.write_str("Done"),
         }
     }
+}
+
+fn total(pieces: &VecDeque<Bytes>) -> u64 {
+    pieces.iter().map(|piece| piece.len() as u64).sum()
 }
 
 impl ReplyBody {
@@ -166,6 +179,7 @@ impl Body for ReplyBody {
                 self.0 = Content::Done;
                 Poll::Ready((!bytes.is_empty()).then(|| Ok(Frame::data(bytes))))
             }
+            Content::Pieces(pieces) => Poll::Ready(pieces.pop_front().map(|bytes| Ok(Frame::data(bytes)))),
             Content::Stream(stream) => {
                 let item = std::task::ready!(stream.poll_next_unpin(cx));
                 if item.is_none() {
@@ -180,6 +194,7 @@ impl Body for ReplyBody {
     fn is_end_stream(&self) -> bool {
         match &self.0 {
             Content::Whole(bytes) => bytes.is_empty(),
+            Content::Pieces(pieces) => pieces.is_empty(),
             Content::Stream(_) => false,
             Content::Done => true,
         }
@@ -188,6 +203,7 @@ impl Body for ReplyBody {
     fn size_hint(&self) -> SizeHint {
         match &self.0 {
             Content::Whole(bytes) => SizeHint::with_exact(bytes.len() as u64),
+            Content::Pieces(pieces) => SizeHint::with_exact(total(pieces)),
             Content::Stream(_) => SizeHint::default(),
             Content::Done => SizeHint::with_exact(0),
         }

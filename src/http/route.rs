@@ -43,6 +43,11 @@ pub enum Route<'p> {
     Webhook(Webhook),
     /// `/v1/log_event` of server SDKs and `/v1/rgstr` of client SDKs: one body, one meaning.
     StatsigEvents,
+    /// Which ID lists there are and where their files stand.
+    StatsigIdLists,
+    StatsigIdListFile {
+        file: &'p str,
+    },
     Console(Called<'p>),
     Home,
     /// The link with a one-time token; it opens a session.
@@ -182,7 +187,7 @@ static ALLOW: LazyLock<[Vec<String>; 2]> = LazyLock::new(|| {
     })
 });
 
-/// Paths below `/v1/`. All of them are called from browsers.
+/// Paths below `/v1/`. All that take events are called from browsers.
 fn events(rest: &str) -> Place<'_> {
     let segment = |call| Place::new(Family::Segment).open().post(Route::Segment(call));
     let webhook = |sender| Place::new(Family::Webhook).open().post(Route::Webhook(sender));
@@ -199,10 +204,17 @@ fn events(rest: &str) -> Place<'_> {
         "webhooks/segment_webhook" => webhook(Webhook::Segment),
         "webhooks/rudderstack" => webhook(Webhook::Rudderstack),
         "webhooks/event_webhook" => webhook(Webhook::Event),
-        _ => match between(rest, "projects/", "/settings") {
-            Some(key) => Place::new(Family::Segment).open().get(Route::SegmentSettings { key }),
-            None => Place::new(Family::Unknown),
-        },
+        // Only servers read ID lists, so no page is let at them.
+        "get_id_lists" => Place::new(Family::Statsig).get(Route::StatsigIdLists).post(Route::StatsigIdLists),
+        _ => {
+            if let Some(key) = between(rest, "projects/", "/settings") {
+                Place::new(Family::Segment).open().get(Route::SegmentSettings { key })
+            } else if let Some(file) = between(rest, "id_lists/", "") {
+                Place::new(Family::Statsig).get(Route::StatsigIdListFile { file })
+            } else {
+                Place::new(Family::Unknown)
+            }
+        }
     }
 }
 
@@ -245,6 +257,9 @@ mod tests {
             (Method::POST, "/v1/webhooks/event_webhook", Webhook(super::Webhook::Event)),
             (Method::POST, "/v1/log_event", StatsigEvents),
             (Method::POST, "/v1/rgstr", StatsigEvents),
+            (Method::POST, "/v1/get_id_lists", StatsigIdLists),
+            (Method::GET, "/v1/get_id_lists", StatsigIdLists),
+            (Method::GET, "/v1/id_lists/f1", StatsigIdListFile { file: "f1" }),
             (Method::GET, "/", Home),
             (Method::GET, "/session", Session),
             (Method::GET, "/health/live", Live),
@@ -295,6 +310,8 @@ mod tests {
             "/console/v1/",
             "/console/v1/nothing",
             "/console/v1/events/",
+            "/v1/id_lists/",
+            "/console/v1/segments/s/id_lists",
             "/console/v1/experiments/e/nothing",
             "/health",
             "/nothing",
@@ -317,6 +334,8 @@ mod tests {
             (Method::GET, "/console/v1/experiments/e/start", "PUT"),
             (Method::TRACE, "/v1/t", "POST, OPTIONS"),
             (Method::GET, "/console/v1/keys/k1", "DELETE"),
+            (Method::POST, "/console/v1/segments/s/id_list", "GET, HEAD, PATCH, DELETE"),
+            (OPTIONS, "/v1/get_id_lists", "GET, HEAD, POST"),
             (Method::GET, "/console/v1/project", "POST"),
             (OPTIONS, "/console/v1/events", "GET, HEAD"),
             (Method::POST, "/metrics", "GET, HEAD"),
@@ -330,7 +349,7 @@ mod tests {
         for path in ["/v1/t", "/v1/m", "/v1/import/", "/v1/projects/wk/settings", "/v1/rgstr"] {
             assert_eq!(Place::at(path).resolve(&OPTIONS), Resolved::Preflight, "{path}");
         }
-        for path in ["/console/v1/events", "/", "/metrics", "/health/live"] {
+        for path in ["/console/v1/events", "/", "/metrics", "/health/live", "/v1/get_id_lists", "/v1/id_lists/f1"] {
             assert!(!Place::at(path).cors, "{path}");
         }
     }

@@ -1,10 +1,9 @@
 //! What is not logged although nothing is wrong with it: events that `integrations` keeps from us, and names that the
 //! event filter leaves out. Pure.
 
-use super::entries::{Entries, scalar, skip};
+use super::reader::{Entries, Read, Reader};
 use super::rules::SourceRules;
 use super::scalar::Scalar;
-use serde::de::MapAccess;
 
 /// What an `integrations` object says about us. Segment's rules: a missing key means on, `All: false` turns off whatever
 /// has no key of its own, an object of options means on.
@@ -50,14 +49,14 @@ impl<'de> Entries<'de> for Integrations {
         }
     }
 
-    fn entry<A: MapAccess<'de>>(&mut self, key: IntegrationsKey, entries: &mut A, room: u32) -> Result<(), A::Error> {
+    fn entry(&mut self, key: IntegrationsKey, reader: &mut Reader<'de>, room: u32) -> Read<()> {
         let slot = match key {
             IntegrationsKey::Weir => &mut self.weir,
             IntegrationsKey::Statsig => &mut self.statsig,
             IntegrationsKey::All => &mut self.all,
-            IntegrationsKey::Other => return skip(entries, room),
+            IntegrationsKey::Other => return reader.skip(room),
         };
-        *slot = match scalar(entries, room)? {
+        *slot = match reader.scalar(room)? {
             Scalar::Flag(on) => Some(on),
             Scalar::Other => Some(true),
             _ => None,
@@ -76,13 +75,11 @@ pub(super) fn selected(rules: &SourceRules, name: &str) -> bool {
 
 #[cfg(test)]
 mod tests {
-    use super::super::entries::Object;
     use super::*;
-    use serde::de::DeserializeSeed;
 
     fn read(text: &str) -> Integrations {
         let mut integrations = Integrations::default();
-        Object { into: &mut integrations, room: 3 }.deserialize(&mut serde_json::Deserializer::from_str(text)).unwrap();
+        assert!(Reader::new(text).object(&mut integrations, 3).is_ok());
         integrations
     }
 

@@ -2,38 +2,37 @@
 //! Knows JSON's punctuation and nothing of what the values mean; values are read by serde_json.
 
 use super::body_error::BodyError;
-use super::scalar::{Scalar, ScalarSeed};
-use serde::de::{DeserializeSeed, IgnoredAny};
+use super::reader::{Read, Reader};
+use super::scalar::Scalar;
+use serde::Deserialize;
+use serde::de::IgnoredAny;
 use serde_json::Deserializer;
 use std::borrow::Cow;
 
 /// A place in a document.
 pub(super) struct Cursor<'a> {
     text: &'a str,
-    at: usize,
+    reader: Reader<'a>,
 }
 
 impl<'a> Cursor<'a> {
     pub fn new(text: &'a str) -> Cursor<'a> {
-        Cursor { text, at: 0 }
+        Cursor { text, reader: Reader::new(text) }
     }
 
     /// The next byte that is not white space, without taking it.
     pub fn peek(&mut self) -> Option<u8> {
-        let rest = self.text.as_bytes().get(self.at..)?;
-        let blank = rest.iter().take_while(|byte| matches!(byte, b' ' | b'\n' | b'\t' | b'\r')).count();
-        self.at += blank;
-        rest.get(blank).copied()
+        self.reader.peek()
     }
 
     /// Takes one byte of punctuation.
     pub fn take(&mut self, wanted: u8) -> Result<(), BodyError> {
         match self.peek() {
             Some(byte) if byte == wanted => {
-                self.at += 1;
+                self.reader.at += 1;
                 Ok(())
             }
-            found => Err(self.malformed(self.at, &expected(&format!("`{}`", char::from(wanted)), found))),
+            found => Err(self.malformed(self.reader.at, &expected(&format!("`{}`", char::from(wanted)), found))),
         }
     }
 
@@ -42,13 +41,13 @@ impl<'a> Cursor<'a> {
         if !self.more(b'}', first)? {
             return Ok(None);
         }
-        let start = self.at;
+        let start = self.reader.at;
         if self.peek() != Some(b'"') {
             let found = self.peek();
-            return Err(self.malformed(self.at, &expected("a key in double quotes", found)));
+            return Err(self.malformed(self.reader.at, &expected("a key in double quotes", found)));
         }
         // A key has no depth, so none is allowed for.
-        match self.read(ScalarSeed { room: 0 }) {
+        match self.read(0, |reader| reader.scalar(0)) {
             Ok((_, Scalar::Text(key))) => {
                 self.take(b':')?;
                 Ok(Some(key))
@@ -66,39 +65,45 @@ impl<'a> Cursor<'a> {
     fn more(&mut self, close: u8, first: &mut bool) -> Result<bool, BodyError> {
         let found = self.peek();
         if found == Some(close) {
-            self.at += 1;
+            self.reader.at += 1;
             return Ok(false);
         }
         if std::mem::take(first) {
             return Ok(true);
         }
         if found != Some(b',') {
-            return Err(self.malformed(self.at, &expected(&format!("`,` or `{}`", char::from(close)), found)));
+            return Err(self.malformed(self.reader.at, &expected(&format!("`,` or `{}`", char::from(close)), found)));
         }
-        self.at += 1;
+        self.reader.at += 1;
         match self.peek() {
-            Some(byte) if byte == close => Err(self.malformed(self.at, "trailing comma")),
+            Some(byte) if byte == close => Err(self.malformed(self.reader.at, "trailing comma")),
             _ => Ok(true),
         }
     }
 
-    /// Reads the next value. Moves on only where that succeeds, so that the caller may skip what it could not read.
-    pub fn read<S: DeserializeSeed<'a>>(&mut self, seed: S) -> Result<(&'a str, S::Value), serde_json::Error> {
+    /// Reads the next value, which may nest `room` levels. Moves on only where that succeeds, so that the caller may skip what
+    /// it could not read.
+    pub fn read<T>(
+        &mut self,
+        room: u32,
+        read: impl FnOnce(&mut Reader<'a>) -> Read<T>,
+    ) -> Result<(&'a str, T), serde_json::Error> {
         self.peek();
-        let rest = &self.text[self.at..];
-        let mut deserializer = Deserializer::from_str(rest);
-        let value = seed.deserialize(&mut deserializer)?;
-        let length = deserializer.into_iter::<IgnoredAny>().byte_offset();
-        self.at += length;
-        Ok((&rest[..length], value))
+        let mut reader = self.reader;
+        let value = read(&mut reader).map_err(|_| self.reader.reason(room))?;
+        let start = std::mem::replace(&mut self.reader, reader).at;
+        Ok((&self.text[start..self.reader.at], value))
     }
 
     /// Passes over the next value, checking only its syntax.
     pub fn skip(&mut self) -> Result<&'a str, BodyError> {
-        match self.read(std::marker::PhantomData::<IgnoredAny>) {
-            Ok((text, _)) => Ok(text),
-            Err(error) => Err(self.locate(&error)),
-        }
+        self.peek();
+        let rest = &self.text[self.reader.at..];
+        let mut deserializer = Deserializer::from_str(rest);
+        IgnoredAny::deserialize(&mut deserializer).map_err(|error| self.locate(&error))?;
+        let length = deserializer.into_iter::<IgnoredAny>().byte_offset();
+        self.reader.at += length;
+        Ok(&rest[..length])
     }
 
     /// The error of a document that is something else than an object; where it is no JSON, the error says that instead.
@@ -113,13 +118,13 @@ impl<'a> Cursor<'a> {
     pub fn end(&mut self) -> Result<(), BodyError> {
         match self.peek() {
             None => Ok(()),
-            Some(_) => Err(self.malformed(self.at, "unexpected text after the end of the document")),
+            Some(_) => Err(self.malformed(self.reader.at, "unexpected text after the end of the document")),
         }
     }
 
     /// An error of serde_json counts its lines from where the value began.
     fn locate(&self, error: &serde_json::Error) -> BodyError {
-        let (line, column) = self.place(self.at);
+        let (line, column) = self.place(self.reader.at);
         let detail = error.to_string();
         let detail = detail.split(" at line ").next().unwrap_or_default().to_owned();
         if error.line() <= 1 {
@@ -137,7 +142,7 @@ impl<'a> Cursor<'a> {
     /// Line and column of the next value.
     pub fn here(&mut self) -> (usize, usize) {
         self.peek();
-        self.place(self.at)
+        self.place(self.reader.at)
     }
 
     /// Line and column of a byte, both from 1.

@@ -1,12 +1,11 @@
 //! One element of a body: its own text, and what was read from it or why it could not be. Knows no wire.
 
 use super::body_error::BodyError;
-use super::entries::{Entries, Object};
 use super::framing::Cursor;
 use super::naming::Refusal;
+use super::reader::{Entries, Read, Reader};
 use super::rules::Limits;
 use super::scalar;
-use serde::de::DeserializeSeed;
 
 pub(super) struct Item<'a, T> {
     /// Exactly as it came, without white space around it.
@@ -25,7 +24,7 @@ pub(super) fn next<'a, T: Entries<'a>>(
         let refusal = Refusal::new("not_an_object", "an event must be a JSON object");
         return Ok(Item { text, read: Err(refusal) });
     }
-    match cursor.read(Object { into: &mut entries, room: limits.json_depth }) {
+    match cursor.read(limits.json_depth, |reader| reader.object(&mut entries, limits.json_depth)) {
         Ok((text, _)) if text.len() > limits.event_bytes => {
             let refusal = Refusal::new(
                 "event_too_large",
@@ -60,12 +59,12 @@ pub(super) fn list<'a, T: Entries<'a>>(
 }
 
 /// Reads a value that belongs to no single event; one that could not be stored makes the document malformed.
-pub(super) fn shared<'a, S: DeserializeSeed<'a>>(
+pub(super) fn shared<'a, T>(
     cursor: &mut Cursor<'a>,
     limits: &Limits,
-    seed: S,
-) -> Result<(&'a str, S::Value), BodyError> {
-    match cursor.read(seed) {
+    read: impl FnOnce(&mut Reader<'a>) -> Read<T>,
+) -> Result<(&'a str, T), BodyError> {
+    match cursor.read(limits.json_depth, read) {
         Ok(read) => Ok(read),
         Err(error) => {
             let place = cursor.here();

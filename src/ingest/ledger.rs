@@ -6,6 +6,7 @@ use super::{Intake, Rejected, Rules};
 use crate::event::{Event, Outcome, Source, Timestamp};
 use crate::store::{Batch, RejectedSample, Submission, Tally};
 use hashbrown::HashMap;
+use std::sync::Arc;
 
 /// Rejected events of one body that are kept to look at; all are counted.
 pub const SAMPLES_PER_BODY: usize = 20;
@@ -102,6 +103,11 @@ impl<'r> Ledger<'r> {
     pub fn keep(&mut self, event: &Event<'_>) {
         self.events += 1;
         self.batch.push(event);
+    }
+
+    /// Lets the event kept last change an ID list.
+    pub fn enlist(&mut self, list: &Arc<str>, id: &str, is_member: bool) {
+        self.batch.enlist(list, id, is_member);
     }
 
     /// Counts an event that is not kept, under its stored name where that is possible, so that the cost of a filter can be

@@ -1,10 +1,10 @@
 //! One message of Segment's spec as it stands on the wire, as far as intake needs it. Speaks this wire and decides nothing.
 
-use super::entries::{Entries, List, Object, scalar, skip};
+use super::audience::{Signals, TraitsEntries};
 use super::filter::Integrations;
+use super::reader::{Entries, Read, Reader};
 use super::rules::{Rules, SourceRules};
 use super::scalar::Scalar;
-use serde::de::MapAccess;
 
 /// The fields that matter; text that has no escapes is borrowed from the body.
 #[derive(Debug, Default)]
@@ -27,6 +27,8 @@ pub(super) struct Message<'a> {
     pub properties: Properties<'a>,
     /// Fields beside the above that are mapped to an ID type: place in `Wire::mapped`, value.
     pub mapped: Vec<(usize, Scalar<'a>)>,
+    /// What it says about audiences. Only read where there are ID lists that an audience can fill.
+    pub signals: Option<Box<Signals<'a>>>,
 }
 
 #[derive(Debug, Default)]
@@ -98,6 +100,7 @@ pub(super) enum MessageKey {
     WriteKey,
     Integrations,
     Properties,
+    Traits,
     Mapped(usize),
     Other,
 }
@@ -121,6 +124,7 @@ impl<'a> Entries<'a> for MessageEntries<'_, 'a> {
             "writeKey" => MessageKey::WriteKey,
             "integrations" => MessageKey::Integrations,
             "properties" => MessageKey::Properties,
+            "traits" if !self.wire.rules.audiences.is_empty() => MessageKey::Traits,
             _ => match self.wire.mapped.iter().position(|&field| field == name) {
                 Some(place) => MessageKey::Mapped(place),
                 None => MessageKey::Other,
@@ -128,7 +132,7 @@ impl<'a> Entries<'a> for MessageEntries<'_, 'a> {
         }
     }
 
-    fn entry<A: MapAccess<'a>>(&mut self, key: MessageKey, entries: &mut A, room: u32) -> Result<(), A::Error> {
+    fn entry(&mut self, key: MessageKey, reader: &mut Reader<'a>, room: u32) -> Read<()> {
         let message = &mut self.message;
         let slot = match key {
             MessageKey::Kind => &mut message.kind,
@@ -143,7 +147,7 @@ impl<'a> Entries<'a> for MessageEntries<'_, 'a> {
             MessageKey::OriginalTimestamp => &mut message.original_timestamp,
             MessageKey::SentAt => &mut message.sent_at,
             MessageKey::WriteKey => {
-                message.write_key = scalar(entries, room)?;
+                message.write_key = reader.scalar(room)?;
                 message.has_secret |= match &message.write_key {
                     Scalar::Absent => false,
                     Scalar::Text(key) => !self.wire.rules.client_keys.contains(key.as_ref()),
@@ -153,23 +157,35 @@ impl<'a> Entries<'a> for MessageEntries<'_, 'a> {
             }
             MessageKey::Integrations => {
                 message.integrations = Integrations::default();
-                entries.next_value_seed(Object { into: &mut message.integrations, room })?;
+                reader.object(&mut message.integrations, room)?;
                 return Ok(());
             }
             MessageKey::Properties => {
                 message.properties = Properties::default();
                 let values = &self.wire.rules.value_properties;
-                let mut properties = PropertiesEntries { values, properties: &mut message.properties };
-                entries.next_value_seed(Object { into: &mut properties, room })?;
+                let mut properties = PropertiesEntries {
+                    values,
+                    properties: &mut message.properties,
+                    has_audiences: !self.wire.rules.audiences.is_empty(),
+                    signals: &mut message.signals,
+                };
+                reader.object(&mut properties, room)?;
+                return Ok(());
+            }
+            MessageKey::Traits => {
+                let traits = &mut message.signals.get_or_insert_default().traits;
+                traits.clear();
+                let mut into = TraitsEntries { audiences: &self.wire.rules.audiences, traits };
+                reader.object(&mut into, room)?;
                 return Ok(());
             }
             MessageKey::Mapped(place) => {
-                message.mapped.push((place, scalar(entries, room)?));
+                message.mapped.push((place, reader.scalar(room)?));
                 return Ok(());
             }
-            MessageKey::Other => return skip(entries, room),
+            MessageKey::Other => return reader.skip(room),
         };
-        *slot = scalar(entries, room)?;
+        *slot = reader.scalar(room)?;
         Ok(())
     }
 }
@@ -177,12 +193,15 @@ impl<'a> Entries<'a> for MessageEntries<'_, 'a> {
 struct PropertiesEntries<'x, 'a> {
     values: &'x [String],
     properties: &'x mut Properties<'a>,
+    has_audiences: bool,
+    signals: &'x mut Option<Box<Signals<'a>>>,
 }
 
 enum PropertiesKey {
     Name,
     CustomIds,
     Environment,
+    AudienceKey,
     Value(usize),
     Other,
 }
@@ -198,27 +217,31 @@ impl<'a> Entries<'a> for PropertiesEntries<'_, 'a> {
             "name" => PropertiesKey::Name,
             "statsigCustomIDs" => PropertiesKey::CustomIds,
             "statsigEnvironment" => PropertiesKey::Environment,
+            "audience_key" if self.has_audiences => PropertiesKey::AudienceKey,
             _ => PropertiesKey::Other,
         }
     }
 
-    fn entry<A: MapAccess<'a>>(&mut self, key: PropertiesKey, entries: &mut A, room: u32) -> Result<(), A::Error> {
+    fn entry(&mut self, key: PropertiesKey, reader: &mut Reader<'a>, room: u32) -> Read<()> {
         let properties = &mut *self.properties;
         match key {
-            PropertiesKey::Name => properties.name = scalar(entries, room)?,
-            PropertiesKey::CustomIds => entries.next_value_seed(List { into: &mut properties.custom_ids, room })?,
+            PropertiesKey::Name => properties.name = reader.scalar(room)?,
+            PropertiesKey::CustomIds => reader.list(&mut properties.custom_ids, room)?,
             PropertiesKey::Environment => {
                 properties.tier = Scalar::Absent;
-                entries.next_value_seed(Object { into: &mut Tier(&mut properties.tier), room })?;
+                reader.object(&mut Tier(&mut properties.tier), room)?;
+            }
+            PropertiesKey::AudienceKey => {
+                self.signals.get_or_insert_default().audience_key = reader.scalar(room)?;
             }
             PropertiesKey::Value(place) => {
-                if let Some(number) = scalar(entries, room)?.number()
+                if let Some(number) = reader.scalar(room)?.number()
                     && properties.value.is_none_or(|(best, _)| place <= best)
                 {
                     properties.value = Some((place, number));
                 }
             }
-            PropertiesKey::Other => skip(entries, room)?,
+            PropertiesKey::Other => reader.skip(room)?,
         }
         Ok(())
     }
@@ -234,12 +257,12 @@ impl<'a> Entries<'a> for Tier<'_, 'a> {
         name == "tier"
     }
 
-    fn entry<A: MapAccess<'a>>(&mut self, is_tier: bool, entries: &mut A, room: u32) -> Result<(), A::Error> {
+    fn entry(&mut self, is_tier: bool, reader: &mut Reader<'a>, room: u32) -> Read<()> {
         if is_tier {
-            *self.0 = scalar(entries, room)?;
+            *self.0 = reader.scalar(room)?;
             Ok(())
         } else {
-            skip(entries, room)
+            reader.skip(room)
         }
     }
 }

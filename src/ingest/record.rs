@@ -1,10 +1,9 @@
 //! One event as Statsig's SDKs log it, and as Statsig's generic webhook takes it: two spellings of the same fields.
 //! Speaks these wires and decides nothing.
 
-use super::entries::{Entries, Object, scalar, skip};
 use super::message::Tier;
+use super::reader::{Entries, Read, Reader};
 use super::scalar::Scalar;
-use serde::de::MapAccess;
 
 #[derive(Debug, Default)]
 pub(super) struct Record<'a> {
@@ -49,6 +48,8 @@ pub(super) struct Metadata<'a> {
     pub config: Scalar<'a>,
     pub rule_id: Scalar<'a>,
     pub allocated_experiment: Scalar<'a>,
+    pub is_explicit_parameter: Scalar<'a>,
+    pub reason: Scalar<'a>,
 }
 
 pub(super) enum RecordKey {
@@ -80,7 +81,7 @@ impl<'a> Entries<'a> for Record<'a> {
         }
     }
 
-    fn entry<A: MapAccess<'a>>(&mut self, key: RecordKey, entries: &mut A, room: u32) -> Result<(), A::Error> {
+    fn entry(&mut self, key: RecordKey, reader: &mut Reader<'a>, room: u32) -> Read<()> {
         let slot = match key {
             RecordKey::Name => &mut self.name,
             RecordKey::Value => &mut self.value,
@@ -88,27 +89,27 @@ impl<'a> Entries<'a> for Record<'a> {
             RecordKey::MessageId => &mut self.message_id,
             RecordKey::User => {
                 self.user = User::default();
-                self.user.is_given = entries.next_value_seed(Object { into: &mut self.user, room })?;
+                self.user.is_given = reader.object(&mut self.user, room)?;
                 self.has_private_attributes |= self.user.has_private_attributes;
                 return Ok(());
             }
             RecordKey::Sdk => {
                 self.sdk = Sdk::default();
-                entries.next_value_seed(Object { into: &mut self.sdk, room })?;
+                reader.object(&mut self.sdk, room)?;
                 return Ok(());
             }
             RecordKey::Metadata => {
                 self.metadata = Metadata::default();
-                entries.next_value_seed(Object { into: &mut self.metadata, room })?;
+                reader.object(&mut self.metadata, room)?;
                 return Ok(());
             }
             RecordKey::WriteKey => {
                 self.has_write_key = true;
-                return skip(entries, room);
+                return reader.skip(room);
             }
-            RecordKey::Other => return skip(entries, room),
+            RecordKey::Other => return reader.skip(room),
         };
-        *slot = scalar(entries, room)?;
+        *slot = reader.scalar(room)?;
         Ok(())
     }
 }
@@ -134,19 +135,19 @@ impl<'a> Entries<'a> for User<'a> {
         }
     }
 
-    fn entry<A: MapAccess<'a>>(&mut self, key: UserKey, entries: &mut A, room: u32) -> Result<(), A::Error> {
+    fn entry(&mut self, key: UserKey, reader: &mut Reader<'a>, room: u32) -> Read<()> {
         match key {
-            UserKey::UserId => self.user_id = scalar(entries, room)?,
+            UserKey::UserId => self.user_id = reader.scalar(room)?,
             UserKey::CustomIds => {
                 self.custom_ids.clear();
-                entries.next_value_seed(Object { into: &mut CustomIds(&mut self.custom_ids), room })?;
+                reader.object(&mut CustomIds(&mut self.custom_ids), room)?;
             }
             UserKey::Environment => {
                 self.tier = Scalar::Absent;
-                entries.next_value_seed(Object { into: &mut Tier(&mut self.tier), room })?;
+                reader.object(&mut Tier(&mut self.tier), room)?;
             }
-            UserKey::PrivateAttributes => self.has_private_attributes |= scalar(entries, room)? != Scalar::Absent,
-            UserKey::Other => skip(entries, room)?,
+            UserKey::PrivateAttributes => self.has_private_attributes |= reader.scalar(room)? != Scalar::Absent,
+            UserKey::Other => reader.skip(room)?,
         }
         Ok(())
     }
@@ -162,8 +163,8 @@ impl<'a> Entries<'a> for CustomIds<'_, 'a> {
         name.to_owned()
     }
 
-    fn entry<A: MapAccess<'a>>(&mut self, name: String, entries: &mut A, room: u32) -> Result<(), A::Error> {
-        self.0.push((name, scalar(entries, room)?));
+    fn entry(&mut self, name: String, reader: &mut Reader<'a>, room: u32) -> Read<()> {
+        self.0.push((name, reader.scalar(room)?));
         Ok(())
     }
 }
@@ -186,11 +187,11 @@ impl<'a> Entries<'a> for Sdk<'a> {
         }
     }
 
-    fn entry<A: MapAccess<'a>>(&mut self, key: SdkKey, entries: &mut A, room: u32) -> Result<(), A::Error> {
+    fn entry(&mut self, key: SdkKey, reader: &mut Reader<'a>, room: u32) -> Read<()> {
         match key {
-            SdkKey::StableId => self.stable_id = scalar(entries, room)?,
-            SdkKey::SessionId => self.session_id = scalar(entries, room)?,
-            SdkKey::Other => skip(entries, room)?,
+            SdkKey::StableId => self.stable_id = reader.scalar(room)?,
+            SdkKey::SessionId => self.session_id = reader.scalar(room)?,
+            SdkKey::Other => reader.skip(room)?,
         }
         Ok(())
     }
@@ -202,6 +203,8 @@ pub(super) enum MetadataKey {
     Config,
     RuleId,
     AllocatedExperiment,
+    IsExplicitParameter,
+    Reason,
     Other,
 }
 
@@ -215,20 +218,24 @@ impl<'a> Entries<'a> for Metadata<'a> {
             "config" => MetadataKey::Config,
             "ruleID" => MetadataKey::RuleId,
             "allocatedExperiment" => MetadataKey::AllocatedExperiment,
+            "isExplicitParameter" => MetadataKey::IsExplicitParameter,
+            "reason" => MetadataKey::Reason,
             _ => MetadataKey::Other,
         }
     }
 
-    fn entry<A: MapAccess<'a>>(&mut self, key: MetadataKey, entries: &mut A, room: u32) -> Result<(), A::Error> {
+    fn entry(&mut self, key: MetadataKey, reader: &mut Reader<'a>, room: u32) -> Read<()> {
         let slot = match key {
             MetadataKey::Gate => &mut self.gate,
             MetadataKey::GateValue => &mut self.gate_value,
             MetadataKey::Config => &mut self.config,
             MetadataKey::RuleId => &mut self.rule_id,
             MetadataKey::AllocatedExperiment => &mut self.allocated_experiment,
-            MetadataKey::Other => return skip(entries, room),
+            MetadataKey::IsExplicitParameter => &mut self.is_explicit_parameter,
+            MetadataKey::Reason => &mut self.reason,
+            MetadataKey::Other => return reader.skip(room),
         };
-        *slot = scalar(entries, room)?;
+        *slot = reader.scalar(room)?;
         Ok(())
     }
 }

@@ -1,5 +1,6 @@
 //! What intake has to know of the catalog, compiled into a form that costs nothing to ask. Filled elsewhere.
 
+use super::hashed::HashedNames;
 use crate::event::{STABLE_ID, TermId, USER_ID};
 use hashbrown::{HashMap, HashSet};
 use std::sync::{Arc, Mutex, PoisonError};
@@ -114,6 +115,33 @@ impl TalliedNames {
     }
 }
 
+/// An ID list that an audience of Segment's Engage can fill.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Audience {
+    /// The list's ID, which is the `audience_key`.
+    pub list: Arc<str>,
+    /// Whose IDs the list has.
+    pub id_type: TermId,
+}
+
+/// The ID lists by their `audience_key`.
+#[derive(Debug, Clone, Default)]
+pub struct Audiences(HashMap<Arc<str>, Audience>);
+
+impl Audiences {
+    pub fn new(audiences: impl IntoIterator<Item = Audience>) -> Audiences {
+        Audiences(audiences.into_iter().map(|audience| (audience.list.clone(), audience)).collect())
+    }
+
+    pub fn is_empty(&self) -> bool {
+        self.0.is_empty()
+    }
+
+    pub fn find(&self, key: &str) -> Option<&Audience> {
+        self.0.get(key)
+    }
+}
+
 /// All that intake goes by.
 #[derive(Debug, Clone)]
 pub struct Rules {
@@ -127,8 +155,11 @@ pub struct Rules {
     /// Properties that can be an event's value, in order of preference.
     pub value_properties: Vec<String>,
     pub id_types: IdTypes,
+    pub audiences: Audiences,
     /// Keys that are public by nature and may stay in a stored event; any other `writeKey` is blanked.
     pub client_keys: HashSet<String>,
+    /// What exposures may call by its hash.
+    pub names: HashedNames,
     pub(super) tallied_names: TalliedNames,
 }
 
@@ -149,7 +180,9 @@ impl Rules {
             webhook: SourceRules::new(""),
             value_properties: vec!["value".to_owned(), "revenue".to_owned()],
             id_types,
+            audiences: Audiences::default(),
             client_keys: HashSet::new(),
+            names: HashedNames::default(),
             tallied_names: TalliedNames::default(),
         }
     }

@@ -1,7 +1,6 @@
 //! Segment's wire: a single call or a batch becomes events. RudderStack speaks the same with another name.
 //! Does not decide what a path or a key may do.
 
-use super::entries::Object;
 use super::filter::{Integrations, selected};
 use super::framing::Cursor;
 use super::item::{self, Item};
@@ -10,9 +9,9 @@ use super::message::{Message, MessageEntries, Wire};
 use super::naming::{Refusal, SDK_PREFIX, check_message_id, check_name, environment};
 use super::redact;
 use super::rules::{Rules, SourceRules};
-use super::scalar::{Scalar, ScalarSeed};
+use super::scalar::Scalar;
 use super::units::{Units, id};
-use super::{Arrival, BodyError, Call, Intake, skew, utf8};
+use super::{Arrival, BodyError, Call, Intake, audience, skew, utf8};
 use crate::event::{Event, Kind, Source, Timestamp};
 use crate::store::Batch;
 use std::borrow::Cow;
@@ -131,17 +130,17 @@ fn read_batch<'x, 'a>(
                 let entries = || MessageEntries { wire, message: Message::default() };
                 item::list(cursor, limits, &mut envelope.items, entries)?;
             }
-            "sentAt" => envelope.sent_at = item::shared(cursor, limits, ScalarSeed { room })?.1,
-            "writeKey" => envelope.write_key = item::shared(cursor, limits, ScalarSeed { room })?.1,
+            "sentAt" => envelope.sent_at = item::shared(cursor, limits, |reader| reader.scalar(room))?.1,
+            "writeKey" => envelope.write_key = item::shared(cursor, limits, |reader| reader.scalar(room))?.1,
             "context" => {
                 let is_object = cursor.peek() == Some(b'{');
-                let (text, _) = item::shared(cursor, limits, ScalarSeed { room })?;
+                let (text, _) = item::shared(cursor, limits, |reader| reader.scalar(room))?;
                 envelope.context = is_object.then_some(text);
             }
             "integrations" => {
                 envelope.integrations = Integrations::default();
-                let seed = Object { into: &mut envelope.integrations, room };
-                let (text, is_object) = item::shared(cursor, limits, seed)?;
+                let into = &mut envelope.integrations;
+                let (text, is_object) = item::shared(cursor, limits, |reader| reader.object(into, room))?;
                 envelope.integrations_text = is_object.then_some(text);
             }
             _ => {
@@ -193,7 +192,12 @@ impl Normaliser<'_> {
             Err(refusal) => return ledger.refuse(index, &refusal, "", &raw),
         };
         match self.normalise(index, message, kind, name, &raw, ledger) {
-            Ok(event) => ledger.keep(&event),
+            Ok(event) => {
+                ledger.keep(&event);
+                if let Some(signals) = &message.signals {
+                    audience::enlist(signals, message, &event, &self.wire.rules.audiences, ledger);
+                }
+            }
             Err(fate) => ledger.drop(index, fate, name, &raw),
         }
     }

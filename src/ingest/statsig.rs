@@ -1,7 +1,6 @@
 //! Statsig's wire: what its SDKs log becomes custom events and exposures. Does not evaluate anything and does not know
 //! which gates exist.
 
-use super::entries::Object;
 use super::filter::selected;
 use super::framing::Cursor;
 use super::item::{self, Item};
@@ -13,7 +12,7 @@ use super::rules::{Rules, SourceRules};
 use super::scalar::Scalar;
 use super::units::Units;
 use super::{Arrival, BodyError, Intake, skew, utf8};
-use crate::event::{Event, Kind, Source, Subject};
+use crate::event::{Basis, Event, Kind, Source, Subject};
 use crate::store::Batch;
 use siphasher::sip128::{Hasher128, SipHasher13};
 use std::borrow::Cow;
@@ -82,14 +81,14 @@ fn read<'a>(text: &'a str, rules: &Rules) -> Result<Envelope<'a>, BodyError> {
             }
             "user" => {
                 envelope.user = User::default();
-                let seed = Object { into: &mut envelope.user, room };
-                let (text, is_object) = item::shared(&mut cursor, limits, seed)?;
+                let into = &mut envelope.user;
+                let (text, is_object) = item::shared(&mut cursor, limits, |reader| reader.object(into, room))?;
                 envelope.user_text = is_object.then_some(text);
             }
             "statsigMetadata" => {
                 envelope.sdk = Sdk::default();
-                let seed = Object { into: &mut envelope.sdk, room };
-                let (text, is_object) = item::shared(&mut cursor, limits, seed)?;
+                let into = &mut envelope.sdk;
+                let (text, is_object) = item::shared(&mut cursor, limits, |reader| reader.object(into, room))?;
                 envelope.sdk_text = is_object.then_some(text);
             }
             _ => {
@@ -267,13 +266,20 @@ fn exposure(name: &str, metadata: &Metadata<'_>, rules: &Rules) -> Result<(Kind,
     };
     let (value, allocated) = match kind {
         Kind::GateExposure => (word(&metadata.gate_value), String::new()),
-        Kind::LayerExposure => (String::new(), word(&metadata.allocated_experiment)),
+        Kind::LayerExposure => (String::new(), allocated(metadata, rules)),
         _ => (String::new(), String::new()),
     };
     if kind == Kind::GateExposure && value != "true" && value != "false" {
         return Err(Refusal::new("invalid_exposure", "`metadata.gateValue` of a gate exposure must be true or false"));
     }
-    let subject = Subject { kind, name: word(about), rule: word(&metadata.rule_id), value, allocated };
+    let subject = Subject {
+        kind,
+        name: word(about),
+        rule: word(&metadata.rule_id),
+        value,
+        allocated,
+        basis: basis(&metadata.reason),
+    };
     if subject.name.is_empty() {
         return Err(Refusal::new(
             "invalid_exposure",
@@ -288,6 +294,28 @@ fn exposure(name: &str, metadata: &Metadata<'_>, rules: &Rules) -> Result<(Kind,
         ));
     }
     Ok((kind, Some(subject)))
+}
+
+/// The experiment that a layer's parameter was read from, by its name; empty for a parameter that it does not set.
+fn allocated(metadata: &Metadata<'_>, rules: &Rules) -> String {
+    if word(&metadata.is_explicit_parameter) == "false" {
+        return String::new();
+    }
+    let given = word(&metadata.allocated_experiment);
+    rules.names.name_of(&given).map_or(given, str::to_owned)
+}
+
+/// What an answer rests on by its `reason`: `Network` in older SDKs, `Network:Recognized` in newer ones.
+fn basis(reason: &Scalar<'_>) -> Basis {
+    let mut bases = reason.text().unwrap_or_default().split(':').map(|part| match part {
+        "LocalOverride" => Basis::LocalOverride,
+        "Uninitialized" | "Loading" | "NoValues" | "Error" | "Unsupported" => Basis::NoValues,
+        "InvalidBootstrap" | "BootstrapStableIDMismatch" => Basis::OtherUser,
+        "Unrecognized" => Basis::Unrecognized,
+        _ => Basis::Rules,
+    });
+    // The source stands before what became of it, so the first doubt is the more telling one.
+    bases.find(|basis| *basis != Basis::Rules).unwrap_or(Basis::Rules)
 }
 
 /// A value of an exposure's metadata; SDKs differ in whether they quote it.

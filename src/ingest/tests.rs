@@ -1,5 +1,6 @@
 //! What senders would notice of intake, by tables, by recorded requests and by bodies made at random.
 
+mod audiences;
 mod captures;
 mod fuzz;
 mod limits;

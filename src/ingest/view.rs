@@ -1,6 +1,7 @@
 //! What a person sees of a stored event, derived from its text: the metadata and the user. Done when it is read, so that
 //! intake does not pay for it. Numbers keep every digit, because they are never made numbers.
 
+use super::hashed::HashedNames;
 use crate::event::{Kind, Source};
 use serde_json::value::RawValue;
 use serde_json::{Map, Value};
@@ -18,6 +19,26 @@ pub struct View {
     /// What is known of who did it: for Segment's family `ip`, `locale`, `userAgent`, `os_name`, `os_version`,
     /// `appVersion`, `email` and `custom`; otherwise the event's own user without private attributes.
     pub user: Map<String, Value>,
+    /// Of an exposure: the gates and holdouts on the way to the answer, each with `gate`, `gateValue` and `ruleID`.
+    pub secondary_exposures: Vec<Map<String, Value>>,
+}
+
+impl View {
+    /// Puts names in the place of hashes, where a name is known. In an event that is no exposure a number is a number.
+    pub fn reveal(&mut self, kind: Kind, names: &HashedNames) {
+        if !kind.is_exposure() {
+            return;
+        }
+        let reveal = |entries: &mut Map<String, Value>, field: &str| {
+            if let Some(Value::String(text)) = entries.get_mut(field)
+                && let Some(name) = names.name_of(text)
+            {
+                *text = name.to_owned();
+            }
+        };
+        reveal(&mut self.metadata, "allocatedExperiment");
+        self.secondary_exposures.iter_mut().for_each(|exposure| reveal(exposure, "gate"));
+    }
 }
 
 /// Derives what can be shown. `raw` and `shared` are as stored (`Event::raw`, `Event::shared`); text that is not what it
@@ -29,7 +50,16 @@ pub fn view(source: Source, kind: Kind, raw: &str, shared: Option<&str>) -> View
         Source::Segment | Source::Rudderstack => segment_view(kind, &event, &shared),
         Source::Statsig | Source::Webhook | Source::Console => {
             let user = event.get("user").filter(|user| is_object(user)).or_else(|| shared.get("user"));
-            View { metadata: texts(&object(event.get("metadata"))), user: user_of(&object(user)) }
+            let secondary = list(event.get("secondaryExposures").filter(|_| kind.is_exposure()));
+            View {
+                metadata: texts(&object(event.get("metadata"))),
+                user: user_of(&object(user)),
+                secondary_exposures: secondary
+                    .iter()
+                    .map(|it| texts(&object(Some(it))))
+                    .filter(|it| !it.is_empty())
+                    .collect(),
+            }
         }
     }
 }
@@ -66,12 +96,12 @@ fn segment_view(kind: Kind, event: &Entries<'_>, shared: &Entries<'_>) -> View {
     if !custom.is_empty() {
         user.insert("custom".to_owned(), Value::Object(custom));
     }
-    View { metadata, user }
+    View { metadata, user, secondary_exposures: Vec::new() }
 }
 
 /// `statsigCustom`: key, value, key, value ...
 fn custom(pairs: Option<&&RawValue>) -> Map<String, Value> {
-    let pairs: Vec<&RawValue> = pairs.and_then(|pairs| serde_json::from_str(pairs.get()).ok()).unwrap_or_default();
+    let pairs = list(pairs);
     let pairs = pairs.chunks_exact(2).filter_map(|pair| Some((text(pair[0])?, Value::String(text(pair[1])?))));
     pairs.collect()
 }
@@ -99,6 +129,10 @@ fn text(value: &RawValue) -> Option<String> {
 
 fn is_object(value: &RawValue) -> bool {
     value.get().starts_with('{')
+}
+
+fn list<'a>(value: Option<&&'a RawValue>) -> Vec<&'a RawValue> {
+    value.and_then(|value| serde_json::from_str(value.get()).ok()).unwrap_or_default()
 }
 
 fn object<'a>(value: Option<&&'a RawValue>) -> Entries<'a> {

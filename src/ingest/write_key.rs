@@ -3,7 +3,7 @@
 
 use super::BodyError;
 use super::framing::Cursor;
-use super::scalar::{Scalar, ScalarSeed};
+use super::scalar::Scalar;
 
 /// The body's own `writeKey`, else that of the first event of its `batch`; as far as the body can be read. May be a secret.
 pub fn write_key(body: &[u8]) -> Option<String> {
@@ -31,7 +31,7 @@ impl Keys {
         let mut first = true;
         while let Some(key) = cursor.next_key(&mut first)? {
             match key.as_ref() {
-                "writeKey" => match cursor.read(ScalarSeed { room: 0 }) {
+                "writeKey" => match cursor.read(0, |reader| reader.scalar(0)) {
                     Ok((_, Scalar::Text(key))) => self.own = Some(key.into_owned()),
                     Ok(_) => {}
                     Err(_) => {

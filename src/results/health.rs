@@ -58,7 +58,7 @@ fn exposures(question: &Question, split: &Split, units: &Units) -> Check {
     let mut detail = format!("{counted} exposures count");
     if dropped > 0 {
         let reasons: Vec<String> =
-            units.not_counted.iter().map(|(reason, count)| format!("{count} {reason}")).collect();
+            units.not_counted.iter().map(|(reason, count)| format!("{count} {}", reason.as_str())).collect();
         detail.push_str(&format!(", {dropped} do not ({})", reasons.join(", ")));
     }
     if !empty.is_empty() {

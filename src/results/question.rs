@@ -8,8 +8,12 @@ use serde::{Deserialize, Serialize};
 /// An experiment or gate to be concluded.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Question {
-    /// As exposures call it.
+    /// As the report calls it.
     pub name: String,
+    /// What else exposures may call it: its name beside its ID, and the hashes of both, under which browsers know it.
+    pub aliases: Vec<String>,
+    /// The rule IDs under which Statsig holds units out: the IDs of holdouts. Ours begin with `holdout:`.
+    pub holdouts: Vec<String>,
     /// Whose ID is randomised, such as `userID`.
     pub id_type: String,
     pub design: Design,
@@ -112,6 +116,11 @@ impl Question {
             Design::Experiment { .. } => QuestionKind::Experiment,
             Design::Gate { .. } => QuestionKind::Gate,
         }
+    }
+
+    /// Whether exposures mean this by a name.
+    pub(super) fn is_called(&self, name: &str) -> bool {
+        self.name == name || self.aliases.iter().any(|alias| alias == name)
     }
 
     /// What can be compared; never empty, and each with two groups at least.

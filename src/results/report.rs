@@ -79,7 +79,7 @@ pub struct Analysis {
     pub crossovers: u64,
     /// Units that an override reached first; they take no part.
     pub overridden: u64,
-    /// Exposures that did not count, by reason. Together with those of the groups: all exposures.
+    /// Exposures that did not count, by the word of their `NotCounted`. Together with those of the groups: all exposures.
     pub not_counted: BTreeMap<String, u64>,
     pub srm: Srm,
     pub health: Vec<Check>,
@@ -267,7 +267,7 @@ pub(super) fn analysis(
         groups: groups.collect(),
         crossovers: units.crossovers,
         overridden: units.overridden,
-        not_counted: units.not_counted.iter().map(|(reason, count)| ((*reason).to_owned(), *count)).collect(),
+        not_counted: units.not_counted.iter().map(|(reason, count)| (reason.as_str().to_owned(), *count)).collect(),
         srm: match &balance {
             Ok(found) => Srm {
                 chi2: Some(found.chi2),

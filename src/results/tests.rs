@@ -4,14 +4,17 @@ mod memory;
 mod oracle;
 
 use super::*;
+use crate::event::Basis;
 use crate::stats::Balanced;
-use memory::{Memory, Row, at, exposure, gate_exposure, layer_exposure, track};
+use memory::{Memory, Row, at, exposure, gate_exposure, layer_exposure, resting_on, track};
 
 /// Two groups of equal size, `control` first, over an hour.
 fn experiment() -> Question {
     let group = |id: &str, name: &str| Group { id: id.into(), name: name.into(), size: 50.0 };
     Question {
         name: "button".into(),
+        aliases: vec!["1234567".into(), "The Button".into()],
+        holdouts: vec!["q3_holdout".into()],
         id_type: "userID".into(),
         design: Design::Experiment {
             groups: vec![group("grp_c", "Control"), group("grp_t", "Test")],
@@ -104,27 +107,101 @@ fn crossovers_are_left_out_kept_in_the_first_group_or_kept_in_both() {
     }
 }
 
+/// Every way in which an exposure to `button` may not count, with its reason.
+fn uncounted() -> Vec<(Row, &'static str)> {
+    let mut staging = exposure("u8", "grp_t", 1000);
+    staging.environment = "staging";
+    let mut forced_in_staging = exposure("u9", "grp_t:userID:id_override", 1000);
+    forced_in_staging.environment = "staging";
+    let answered = |basis| resting_on(basis, exposure("u3", "grp_t", 1000));
+    vec![
+        (exposure("u3", "layerAssignment", 1000), "not_allocated"),
+        (exposure("u3", "targetingGate", 1000), "not_targeted"),
+        (exposure("u3", "inlineTargetingRules", 1000), "not_targeted"),
+        (exposure("u3", "prestart", 1000), "not_started"),
+        (exposure("u3", "launchedGroup", 1000), "decided"),
+        (exposure("u3", "abandoned", 1000), "abandoned"),
+        (exposure("u3", "default", 1000), "no_rule"),
+        (exposure("u3", "disabled", 1000), "disabled"),
+        (exposure("u3", "disabledGroup", 1000), "disabled_group"),
+        (exposure("u3", "", 1000), "unrecognized"),
+        (exposure("u3", "q3_holdout", 1000), "held_out"),
+        (exposure("u3", "holdout:q3_holdout", 1000), "held_out"),
+        (exposure("u3", "holdout:gone", 1000), "held_out"),
+        (exposure("u3", "grp_of_another", 1000), "unknown_rule"),
+        (exposure("u4", "grp_t:userID:id_override", 1000), "override"),
+        (exposure("u4", "override", 1000), "override"),
+        (answered(Basis::LocalOverride), "local_override"),
+        (answered(Basis::NoValues), "no_values"),
+        (answered(Basis::Unrecognized), "unrecognized"),
+        (answered(Basis::OtherUser), "invalid_bootstrap"),
+        (staging, "non_production"),
+        (forced_in_staging, "non_production"),
+        (exposure("u5", "grp_t", -1), "outside_window"),
+        (exposure("u5", "grp_t", 3_600_000), "outside_window"),
+        (exposure("", "grp_t", 1000), "no_unit"),
+    ]
+}
+
 #[test]
 fn exposures_that_do_not_count_are_counted_by_reason() {
     let mut rows = vec![
         exposure("u1", "grp_c", 1000),
-        exposure("u1", "targetingGate", 1000),
-        exposure("u2", "", 1000),
-        exposure("", "grp_t", 1000),
-        exposure("u3", "grp_t:userID:id_override", 1000),
-        exposure("u4", "grp_t", -1),
-        exposure("u5", "grp_t", 3_600_000),
         exposure("u6", "grp_t", 3_599_999),
         gate_exposure("u7", "button", "grp_t", "true", 1000),
     ];
-    let mut staging = exposure("u8", "grp_t", 1000);
-    staging.environment = "staging";
-    rows.push(staging);
+    let mut expected: Vec<(String, u64)> = Vec::new();
+    for (row, reason) in uncounted() {
+        // By the same rule one exposure is told by itself.
+        let exposure = Exposure {
+            subject: row.subject.as_ref().unwrap(),
+            time: row.time,
+            environment: row.environment,
+            has_unit: !row.unit.is_empty(),
+        };
+        let alone = standing(&experiment(), &exposure);
+        assert_eq!(alone.map_err(NotCounted::as_str), Err(reason), "{row:?}");
+        match expected.iter_mut().find(|(known, _)| known == reason) {
+            Some((_, count)) => *count += 1,
+            None => expected.push((reason.to_owned(), 1)),
+        }
+        rows.push(row);
+    }
+    expected.sort();
     let found = analyse(&rows);
-    let not_counted: Vec<(&str, u64)> = found.not_counted.iter().map(|(reason, n)| (reason.as_str(), *n)).collect();
-    let expected = [("no_unit", 1), ("non_production", 1), ("not_a_group", 2), ("outside_window", 2), ("override", 1)];
-    assert_eq!(not_counted, expected);
-    assert_eq!((sizes(&found), found.overridden), (vec![1, 1], 1));
+    assert_eq!(found.not_counted.into_iter().collect::<Vec<_>>(), expected);
+    assert_eq!((found.groups[0].units, found.groups[1].units, found.overridden), (1, 1, 2), "u3 and u4 were forced");
+}
+
+#[test]
+fn an_experiment_is_known_by_its_names_and_their_hashes() {
+    let named = |name: &str| {
+        let mut row = exposure(name, "grp_c", 1000);
+        row.subject.as_mut().unwrap().name = name.into();
+        row
+    };
+    let rows = [
+        named("button"),
+        named("The Button"),
+        named("1234567"),
+        named("7654321"),
+        named(""),
+        layer_exposure("u1", "checkout", "grp_t", "1234567", 1000),
+        layer_exposure("u2", "checkout", "grp_t", "button", 1000),
+        layer_exposure("u3", "button", "grp_t", "7654321", 1000),
+    ];
+    let found = analyse(&rows);
+    assert_eq!((sizes(&found), found.not_counted.len()), (vec![3, 2], 0));
+}
+
+#[test]
+fn a_word_stands_for_one_reason_and_is_explained() {
+    let words: std::collections::BTreeSet<&str> = NotCounted::ALL.iter().map(|reason| reason.as_str()).collect();
+    assert_eq!(words.len(), NotCounted::ALL.len());
+    let readme = include_str!("../../README.md");
+    for word in words {
+        assert!(readme.contains(&format!("| `{word}` |")), "README.md does not say what {word} means");
+    }
 }
 
 #[test]
@@ -138,6 +215,13 @@ fn a_unit_that_an_override_reached_first_takes_no_part() {
     ];
     let found = analyse(&rows);
     assert_eq!((sizes(&found), found.overridden, found.crossovers), (vec![1, 1], 1, 0));
+    let rows = [
+        resting_on(Basis::LocalOverride, exposure("forced", "grp_t", 1000)),
+        exposure("forced", "grp_c", 2000),
+        exposure("u1", "grp_c", 1000),
+    ];
+    let found = analyse(&rows);
+    assert_eq!((sizes(&found), found.overridden), (vec![1, 0], 1), "an override in the application is one too");
 }
 
 #[test]
@@ -207,6 +291,8 @@ fn a_gate_compares_the_two_sides_of_each_rule_that_splits() {
         gate_exposure("u4", "checkout", "pass:all:id_override", "true", 1000),
         gate_exposure("u5", "checkout", "default", "false", 1000),
         gate_exposure("u6", "another", "ca", "true", 1000),
+        gate_exposure("u7", "checkout", "every", "true", 1000),
+        gate_exposure("u8", "checkout", "q3_holdout", "false", 1000),
     ];
     let log = Memory::of(&rows);
     let rules = vec![rule("ca", 50.0), rule("all", 10.0), rule("none", 0.0), rule("every", 100.0)];
@@ -224,8 +310,33 @@ fn a_gate_compares_the_two_sides_of_each_rule_that_splits() {
         (true, "fail", "pass")
     );
     assert_eq!(sums(&single, "order"), [0.0, 1.0]);
-    let reasons: Vec<&str> = single.not_counted.keys().map(String::as_str).collect();
-    assert_eq!(reasons, ["not_a_group", "other_rule", "override"]);
+    let reasons: Vec<(&str, u64)> = single.not_counted.iter().map(|(reason, n)| (reason.as_str(), *n)).collect();
+    assert_eq!(reasons, [("held_out", 1), ("no_rule", 1), ("other_rule", 2), ("override", 1)]);
+
+    // By itself an exposure is asked about the whole gate.
+    let question = gate(
+        whole
+            .rules
+            .iter()
+            .map(|found| rule(&found.rule.as_ref().unwrap().id, 50.0))
+            .chain([rule("every", 100.0)])
+            .collect(),
+    );
+    let alone = rows.iter().filter_map(|row| row.subject.as_ref()).map(|subject| {
+        let exposure = Exposure { subject, time: at(1000), environment: "production", has_unit: true };
+        standing(&question, &exposure).err().map(NotCounted::as_str)
+    });
+    let expected = [
+        None,
+        None,
+        None,
+        Some("override"),
+        Some("no_rule"),
+        Some("not_in_catalog"),
+        Some("nothing_to_compare"),
+        Some("held_out"),
+    ];
+    assert_eq!(alone.collect::<Vec<_>>(), expected);
 
     let error = conclude(&log, &gate(vec![rule("every", 100.0)]), &Options::default()).unwrap_err();
     assert_eq!(error.code(), "nothing_to_compare");

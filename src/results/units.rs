@@ -2,26 +2,12 @@
 //! not count. Knows no metric.
 
 use super::options::Crossovers;
-use super::question::{Design, FAIL, PASS, Question, Split};
+use super::question::{Question, Split};
+use super::standing::{NotCounted, Verdict, circumstance, verdict};
 use super::{SeenExposure, Terms};
-use crate::event::{Kind, Subject, Timestamp};
+use crate::event::Timestamp;
 use hashbrown::HashMap;
 use std::collections::BTreeMap;
-
-/// What an exposure's subject means to one split.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Verdict {
-    /// About something else.
-    Irrelevant,
-    /// A forced group: the unit was not randomised.
-    Override,
-    /// A place in `Split::groups`.
-    Group(u16),
-    /// About this experiment or gate, but no group: not allocated, not targeted, disabled, held out ...
-    NotAGroup,
-    /// About another rule of this gate.
-    OtherRule,
-}
 
 /// When a unit met a group. The least comes first: at the same moment an override goes before groups, and groups keep
 /// their order. An override has place 0, a group its own place + 1.
@@ -42,7 +28,7 @@ pub(super) struct Exposures {
     /// The earliest meetings with other places; few units have any.
     others: HashMap<u32, Vec<Meeting>>,
     counted: Vec<u64>,
-    not_counted: BTreeMap<&'static str, u64>,
+    not_counted: BTreeMap<NotCounted, u64>,
 }
 
 impl Exposures {
@@ -63,21 +49,21 @@ impl Exposures {
 
     pub fn take(&mut self, exposure: &SeenExposure) {
         let verdict = self.verdicts.get(exposure.subject).copied().unwrap_or(Verdict::Irrelevant);
+        let hindrance = || circumstance(exposure.production, exposure.in_period, exposure.unit != 0);
         let reason = match verdict {
             Verdict::Irrelevant => return,
-            Verdict::NotAGroup => "not_a_group",
-            Verdict::OtherRule => "other_rule",
-            _ if !exposure.production => "non_production",
-            _ if !exposure.in_period => "outside_window",
-            _ if exposure.unit == 0 => "no_unit",
-            Verdict::Override => {
+            Verdict::NotAGroup(reason) => reason,
+            Verdict::Forced(reason) => hindrance().unwrap_or_else(|| {
                 self.meet(exposure.unit, Meeting { time: exposure.time, place: OVERRIDE });
-                "override"
-            }
-            Verdict::Group(group) => {
-                self.counted[usize::from(group)] += 1;
-                return self.meet(exposure.unit, Meeting { time: exposure.time, place: group + 1 });
-            }
+                reason
+            }),
+            Verdict::Group(group) => match hindrance() {
+                Some(reason) => reason,
+                None => {
+                    self.counted[usize::from(group)] += 1;
+                    return self.meet(exposure.unit, Meeting { time: exposure.time, place: group + 1 });
+                }
+            },
         };
         *self.not_counted.entry(reason).or_default() += 1;
     }
@@ -158,35 +144,6 @@ impl Exposures {
     }
 }
 
-fn verdict(question: &Question, split: &Split, subject: &Subject) -> Verdict {
-    let ours = match (&question.design, subject.kind) {
-        (Design::Experiment { .. }, Kind::ConfigExposure) => subject.name == question.name,
-        (Design::Experiment { .. }, Kind::LayerExposure) => subject.allocated == question.name,
-        (Design::Gate { .. }, Kind::GateExposure) => subject.name == question.name,
-        _ => false,
-    };
-    if !ours {
-        return Verdict::Irrelevant;
-    }
-    let place = match (&question.design, &split.rule) {
-        (Design::Gate { .. }, Some(rule)) if rule.id == subject.rule => match subject.value.as_str() {
-            "true" => Some(PASS),
-            "false" => Some(FAIL),
-            _ => None,
-        },
-        (Design::Gate { rules, .. }, _) if rules.iter().any(|rule| rule.id == subject.rule) => {
-            return Verdict::OtherRule;
-        }
-        (Design::Gate { .. }, _) => None,
-        (Design::Experiment { .. }, _) => split.groups.iter().position(|group| group.id == subject.rule),
-    };
-    match place.and_then(|place| u16::try_from(place).ok()).filter(|place| *place < Member::NONE.group) {
-        Some(group) => Verdict::Group(group),
-        None if subject.rule.ends_with("override") => Verdict::Override,
-        None => Verdict::NotAGroup,
-    }
-}
-
 /// A unit in a group.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Member {
@@ -222,7 +179,7 @@ pub(super) struct Units {
     pub crossovers: u64,
     /// Units that were first met by an override; they take no part.
     pub overridden: u64,
-    pub not_counted: BTreeMap<&'static str, u64>,
+    pub not_counted: BTreeMap<NotCounted, u64>,
 }
 
 impl Units {

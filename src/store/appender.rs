@@ -1,11 +1,13 @@
 //! The store's changing side: turns what the writer drained into one transaction. Owned by the writing thread alone.
 //! Starts no thread and knows no channel.
 
-use super::batch::{Batch, NewTerms, RejectedSample, Submission, Term};
-use super::block::{Damage, Packer, TailBuilder};
+use super::batch::{Batch, BatchRow, NewTerms, RejectedSample, Submission, Term};
+use super::block::{Damage, Frame, Packer, TailBuilder};
 use super::change::{Applied, Change, CommitError, DocumentChange};
-use super::columns::Tally;
+use super::columns::{Numbers, Tally};
 use super::dedupe::{Dedupe, Run};
+use super::list_log::{ListLog, Membership};
+use super::lists::Step;
 use super::run::{Filter, RunMeta};
 use super::seal::{Job, MergedRun, Sealed, Work, text_limit, worth_joining};
 use super::tables::*;
@@ -24,6 +26,7 @@ pub struct Appender {
     shared: Arc<Shared>,
     options: Options,
     dedupe: Dedupe,
+    lists: ListLog,
     next: u64,
     /// Text bytes of each tail that is not wholly sealed: (first, rows, bytes).
     tails: VecDeque<(u64, u64, u64)>,
@@ -53,6 +56,7 @@ pub struct Appender {
 /// What `open` found in the file, from which an appender starts.
 pub(super) struct Found {
     pub dedupe: Dedupe,
+    pub lists: ListLog,
     pub next: u64,
     pub tails: VecDeque<(u64, u64, u64)>,
     pub sealed: u64,
@@ -68,6 +72,7 @@ impl Appender {
             shared,
             options,
             dedupe: found.dedupe,
+            lists: found.lists,
             next: found.next,
             unsealed: found.tails.iter().map(|(_, _, bytes)| bytes).sum(),
             tails: found.tails,
@@ -109,6 +114,11 @@ impl Appender {
         self.unsealed
     }
 
+    /// IDs in all ID lists.
+    pub fn list_members(&self) -> u64 {
+        self.lists.members()
+    }
+
     pub fn dedupe_keys(&self) -> u64 {
         self.dedupe.keys()
     }
@@ -125,24 +135,26 @@ impl Appender {
         for run in self.abandoned.drain(..) {
             delete_run(&transaction, run)?;
         }
-        let mut write = Write { terms: None, tallies: BTreeMap::new(), reader: None };
+        let mut write = Write { terms: None, tallies: BTreeMap::new(), reader: None, lists: Vec::new() };
         let mut answers = Vec::with_capacity(changes.len());
         let mut rest = Vec::new();
-        for change in changes {
+        for (index, change) in changes.into_iter().enumerate() {
             match change {
                 Change::Append(submission) => answers.push(self.append(*submission, &mut write, &transaction)?),
                 other => {
                     answers.push(Applied::default());
-                    rest.push(other);
+                    rest.push((index, other));
                 }
             }
         }
         self.put_tail(&transaction)?;
-        let in_redb = write.terms.is_some() || !write.tallies.is_empty() || !rest.is_empty();
+        let in_redb = write.terms.is_some() || !write.tallies.is_empty() || !rest.is_empty() || !write.lists.is_empty();
         put_tallies(&transaction, &write.tallies, now)?;
-        for change in rest {
-            self.apply(change, &transaction, &mut write, now)?;
+        for (index, change) in rest {
+            answers[index].unlisted = self.apply(change, &transaction, &mut write, now)?;
         }
+        let store = (self.shared.id.as_str(), &self.shared.keys);
+        self.lists.tidy(store, &transaction, now, &mut write.lists)?;
         drop(write.reader);
         // Before the commit: from that moment on a reader sees rows with these numbers. Nothing uses them if it fails.
         if let Some(terms) = write.terms {
@@ -152,6 +164,8 @@ impl Appender {
             Some(log) if !in_redb => log.sync_data().map_err(CommitError::PlainLog)?,
             _ => transaction.commit()?,
         }
+        // After it: what an SDK has read of a list must never be taken back.
+        self.shared.lists.publish(write.lists);
         self.dedupe.rotate(self.next);
         self.shared.next.store(self.next, Ordering::Release);
         for answer in &mut answers {
@@ -193,38 +207,85 @@ impl Appender {
             Term::New(index) => new[index as usize],
         };
         let mut applied = Applied::default();
-        let Batch { rows, units, text, .. } = batch;
+        let Batch { rows, units, text, frames, memberships, .. } = batch;
+        let mut is_new = Vec::with_capacity(rows.len());
         for row in &rows {
-            let shared = &self.shared;
-            let reader = &mut write.reader;
-            if !self.dedupe.insert(row.fingerprint, |run, part| read_run_part(shared, reader, run, part))? {
-                applied.duplicates += 1;
-                let tally = Tally {
-                    source: row.numbers.source,
-                    outcome: Outcome::Duplicate,
-                    reason: "message_id",
-                    name: String::new(),
-                };
-                *write.tallies.entry(tally).or_default() += 1;
+            let (shared, reader) = (&self.shared, &mut write.reader);
+            let new = self.dedupe.insert(row.fingerprint, |run, part| read_run_part(shared, reader, run, part))?;
+            is_new.push(new);
+            if new {
+                applied.stored += 1;
                 continue;
             }
-            applied.stored += 1;
-            let mut numbers = row.numbers;
-            numbers.name = number(row.name, &names);
-            numbers.environment = number(row.environment, &environments);
-            numbers.subject = number(row.subject, &subjects);
-            let text = &text[row.text.clone()];
-            if self.builder.rows() > 0 && self.builder.text_bytes() + text.len() > self.options.frame_bytes() {
-                self.put_tail(transaction)?;
-            }
-            let units = units[row.units.start as usize..row.units.end as usize].iter().copied();
-            self.builder.push(numbers, units, row.fingerprint, text);
+            applied.duplicates += 1;
+            let tally = Tally {
+                source: row.numbers.source,
+                outcome: Outcome::Duplicate,
+                reason: "message_id",
+                name: String::new(),
+            };
+            *write.tallies.entry(tally).or_default() += 1;
         }
+        let numbers = |row: &BatchRow| Numbers {
+            name: number(row.name, &names),
+            environment: number(row.environment, &environments),
+            subject: number(row.subject, &subjects),
+            ..row.numbers
+        };
+        let units_of = |row: &BatchRow| units[row.units.start as usize..row.units.end as usize].iter().copied();
+        let mut from = 0;
+        for (frame, count) in frames {
+            let (rows, is_new) = (&rows[from..from + count], &is_new[from..from + count]);
+            from += count;
+            // A frame goes in as it is, unless some of its rows are stored already.
+            let inflated = if is_new.contains(&false) { Some(frame.text(self.next)?.into_owned()) } else { None };
+            let Some(text) = inflated else {
+                self.make_room_for(&frame, count, transaction)?;
+                for row in rows {
+                    self.builder.push_numbers(numbers(row), units_of(row), row.fingerprint, row.text.len());
+                }
+                self.builder.push_frame(frame);
+                continue;
+            };
+            let start = rows.first().map_or(0, |row| row.text.start);
+            for (row, _) in rows.iter().zip(is_new).filter(|(_, is_new)| **is_new) {
+                let text = &text[row.text.start - start..row.text.end - start];
+                self.make_room(text.len(), transaction)?;
+                self.builder.push(numbers(row), units_of(row), row.fingerprint, text);
+            }
+        }
+        for (row, _) in rows[from..].iter().zip(&is_new[from..]).filter(|(_, is_new)| **is_new) {
+            let text = &text[row.text.clone()];
+            self.make_room(text.len(), transaction)?;
+            self.builder.push(numbers(row), units_of(row), row.fingerprint, text);
+        }
+        // Those of a row that is not stored are passed over.
+        let listed: Vec<_> = memberships.iter().filter(|it| is_new[it.row as usize]).collect();
         for (tally, count) in tallies {
             *write.tallies.entry(tally).or_default() += count;
         }
         self.put_samples(&samples, transaction)?;
+        if !listed.is_empty() {
+            let of = listed.iter().map(|it| Membership { list: &it.list, id: &it.id, is_member: it.is_member });
+            applied.unlisted = self.lists.put(of, transaction, &mut write.lists)?;
+        }
         Ok(applied)
+    }
+
+    /// Begins the next tail where so much more text would make this one too large.
+    fn make_room(&mut self, text_bytes: usize, transaction: &WriteTransaction) -> Result<(), CommitError> {
+        if self.builder.rows() > 0 && self.builder.text_bytes() + text_bytes > self.options.frame_bytes() {
+            self.put_tail(transaction)?;
+        }
+        Ok(())
+    }
+
+    /// The same for a frame of so many rows: as many as stay just below a power of two, because redb allocates in those.
+    fn make_room_for(&mut self, frame: &Frame, rows: usize, transaction: &WriteTransaction) -> Result<(), CommitError> {
+        if self.builder.rows() > 0 && self.builder.stored_bytes(rows) + frame.bytes.len() > TAIL_BYTES {
+            self.put_tail(transaction)?;
+        }
+        self.make_room(frame.text_bytes, transaction)
     }
 
     /// Gives new texts their numbers. Two requests may bring the same new text; it gets one number.
@@ -283,16 +344,17 @@ impl Appender {
         transaction: &WriteTransaction,
         write: &mut Write,
         now: Timestamp,
-    ) -> Result<(), CommitError> {
+    ) -> Result<u64, CommitError> {
+        let mut unlisted = 0;
         match change {
             Change::Append(_) => unreachable!("appends are applied before"),
             Change::Documents(documents) => {
                 for document in documents {
-                    self.put_document(document, transaction, write)?;
+                    unlisted += self.put_document(document, transaction, write, now)?;
                 }
             }
             Change::Seal(sealed) => {
-                self.job_running = false;
+                self.job_running = sealed.more;
                 self.swap_in(*sealed, transaction)?;
                 self.dedupe.set_window(self.shared.window_ms.load(Ordering::Relaxed));
                 for run in self.dedupe.expire(now) {
@@ -326,15 +388,17 @@ impl Appender {
                 self.dedupe.merged(&inputs, output, epoch_end);
             }
         }
-        Ok(())
+        Ok(unlisted)
     }
 
+    /// Answers how many IDs found no room in their list.
     fn put_document(
-        &self,
+        &mut self,
         document: DocumentChange,
         transaction: &WriteTransaction,
         write: &mut Write,
-    ) -> Result<(), CommitError> {
+        now: Timestamp,
+    ) -> Result<u64, CommitError> {
         match document {
             DocumentChange::PutItem { kind, id, version, document } => {
                 let key = (kind.as_str(), id.as_str());
@@ -355,12 +419,16 @@ impl Appender {
             DocumentChange::AddIdType { name } => {
                 self.intern(&name, ID_TYPES, write, transaction)?;
             }
+            DocumentChange::List(change) => {
+                let store = (self.shared.id.as_str(), &self.shared.keys);
+                return self.lists.apply(change, store, transaction, now, &mut write.lists);
+            }
         }
-        Ok(())
+        Ok(0)
     }
 
     fn swap_in(&mut self, sealed: Sealed, transaction: &WriteTransaction) -> Result<(), CommitError> {
-        let Sealed { first, end, replaces, text, columns, digest, volumes, run, ratio } = sealed;
+        let Sealed { first, end, replaces, text, columns, digest, volumes, run, ratio, more: _ } = sealed;
         assert!(self.sealed >= first && end > self.sealed, "a sealed block continues the sealed log");
         transaction.open_table(BLOCKS)?.insert(first, text.as_slice())?;
         transaction.open_table(COLUMNS)?.insert((first, 0), columns.as_slice())?;
@@ -431,9 +499,11 @@ impl Appender {
         if !full && !settle {
             return None;
         }
+        let full_blocks = text as f64 * self.ratio / block_bytes as f64;
         Some(Job(Work::Seal {
             from: self.sealed,
             to: self.next,
+            blocks: (full_blocks as usize).clamp(1, BLOCKS_A_JOB),
             join: self.last_block.map(|(first, _)| first),
             options: self.options,
             ratio: self.ratio,
@@ -444,6 +514,7 @@ impl Appender {
     /// measuring what the store costs beside the least that durability can cost.
     pub fn measure_against(&mut self, plain_log: File) {
         self.plain_log = Some(plain_log);
+        self.shared.packing.store(false, Ordering::Relaxed);
     }
 
     /// Whether a worker prepares something.
@@ -458,12 +529,19 @@ impl Appender {
     }
 }
 
+/// What a tail of several frames stays below, with redb's own bytes in the page.
+const TAIL_BYTES: usize = (64 << 10) - 256;
+/// A job reads one snapshot, which keeps what it sees from being written over: it must not take too long.
+const BLOCKS_A_JOB: usize = 16;
+
 struct Write {
     /// The dictionaries with what this transaction adds, once it adds something.
     terms: Option<Terms>,
     tallies: BTreeMap<Tally, u64>,
     /// Opened when a filter first says "maybe".
     reader: Option<ReadTransaction>,
+    /// What is done to ID lists, shown to readers after the commit.
+    lists: Vec<Step>,
 }
 
 fn read_run_part(

@@ -1,6 +1,7 @@
 //! Events on their way to the writer, already in the form that a tail block stores: one text buffer, fixed-size numbers
 //! beside it. Built on the thread that parsed them, so that the writer only appends. Touches no file.
 
+use super::block::{Frame, Packer};
 use super::columns::{Numbers, Tally};
 use super::fingerprint::Keys;
 use super::row::RowText;
@@ -51,16 +52,30 @@ impl NewTerms {
     }
 }
 
+/// An event's effect on an ID list, should the event be stored.
+#[derive(Debug)]
+pub(super) struct RowMembership {
+    pub row: u32,
+    pub list: Arc<str>,
+    pub id: String,
+    pub is_member: bool,
+}
+
 /// Events of one request, ready to be appended.
 pub struct Batch {
     keys: Keys,
     terms: Arc<Terms>,
     pub(super) rows: Vec<BatchRow>,
     pub(super) units: Vec<(TermId, u64)>,
+    /// Empty once it is packed.
     pub(super) text: Vec<u8>,
+    /// The text of consecutive rows, compressed, with how many rows each frame holds.
+    pub(super) frames: Vec<(Frame, usize)>,
     pub(super) new_names: NewTerms,
     pub(super) new_environments: NewTerms,
     pub(super) new_subjects: NewTerms,
+    /// In the order of their rows.
+    pub(super) memberships: Vec<RowMembership>,
 }
 
 impl Batch {
@@ -71,9 +86,11 @@ impl Batch {
             rows: Vec::new(),
             units: Vec::new(),
             text: Vec::new(),
+            frames: Vec::new(),
             new_names: NewTerms::default(),
             new_environments: NewTerms::default(),
             new_subjects: NewTerms::default(),
+            memberships: Vec::new(),
         }
     }
 
@@ -98,7 +115,33 @@ impl Batch {
 
     /// How much the batch weighs in memory, nearly.
     pub fn bytes(&self) -> usize {
-        self.text.len() + self.rows.len() * size_of::<BatchRow>() + self.units.len() * size_of::<(TermId, u64)>()
+        let text = self.text.len() + self.frames.iter().map(|(frame, _)| frame.bytes.len()).sum::<usize>();
+        text + self.rows.len() * size_of::<BatchRow>()
+            + self.units.len() * size_of::<(TermId, u64)>()
+            + self.memberships.iter().map(|it| size_of::<RowMembership>() + it.id.len()).sum::<usize>()
+    }
+
+    /// Compresses the text as frames of at most `frame_bytes`, unless a single row is longer. Nothing is pushed afterwards.
+    pub(super) fn pack(&mut self, packer: &mut Packer, frame_bytes: usize) -> std::io::Result<()> {
+        let mut frames = Vec::new();
+        let mut from = 0;
+        while from < self.rows.len() {
+            let start = self.rows[from].text.start;
+            let fits = self.rows[from + 1..].iter().take_while(|row| row.text.end - start <= frame_bytes).count();
+            let to = from + 1 + fits;
+            let frame = packer.pack(&self.text[start..self.rows[to - 1].text.end])?;
+            frames.push((frame, to - from));
+            from = to;
+        }
+        self.frames = frames;
+        self.text = Vec::new();
+        Ok(())
+    }
+
+    /// Lets the last event put a unit into an ID list, or take it out, if the event is stored: a duplicate changes nothing.
+    pub fn enlist(&mut self, list: &Arc<str>, id: &str, is_member: bool) {
+        let row = self.rows.len().saturating_sub(1) as u32;
+        self.memberships.push(RowMembership { row, list: list.clone(), id: id.to_owned(), is_member });
     }
 
     /// Appends one event.

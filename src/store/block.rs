@@ -49,10 +49,9 @@ impl Packer {
     }
 
     /// One frame of a text, left plain if compressing does not make it smaller.
-    pub fn pack(&mut self, text: Vec<u8>) -> std::io::Result<Frame> {
-        let packed = self.0.compress(&text)?;
-        let text_bytes = text.len();
-        Ok(Frame { text_bytes, bytes: if packed.len() < text_bytes { packed } else { text } })
+    pub fn pack(&mut self, text: &[u8]) -> std::io::Result<Frame> {
+        let packed = self.0.compress(text)?;
+        Ok(Frame { text_bytes: text.len(), bytes: if packed.len() < text.len() { packed } else { text.to_vec() } })
     }
 }
 
@@ -84,14 +83,36 @@ pub(super) struct Tail {
     pub lengths: Vec<u32>,
     /// Only tails hold them; a sealed block's are in its run.
     pub fingerprints: Vec<u128>,
-    pub frame: Frame,
+    pub frames: Vec<Frame>,
 }
 
-const TAIL_HEAD_BYTES: usize = 12;
+impl Tail {
+    /// Length of the rows' text before compression.
+    pub fn text_bytes(&self) -> usize {
+        self.frames.iter().map(|frame| frame.text_bytes).sum()
+    }
+
+    /// The text of all rows.
+    pub fn text(&self, first: u64) -> Result<Vec<u8>, Damage> {
+        let mut text = Vec::with_capacity(self.text_bytes());
+        for frame in &self.frames {
+            text.extend_from_slice(&frame.text(first)?);
+        }
+        Ok(text)
+    }
+}
+
+const TAIL_HEAD_BYTES: usize = 8;
+/// Set in a tail's number of rows where a number of frames follows; tails of format 1 hold one frame and do not tell.
+const SEVERAL_FRAMES: u32 = 1 << 31;
 
 /// A tail in the making.
 #[derive(Debug, Default)]
 pub(super) struct TailBuilder {
+    /// Frames that came compressed, and before them what had come plain.
+    frames: Vec<Frame>,
+    closed_bytes: usize,
+    /// The text of rows behind them.
     text: Vec<u8>,
     columns: Columns,
     lengths: Vec<u32>,
@@ -103,8 +124,15 @@ impl TailBuilder {
         self.columns.len()
     }
 
+    /// Length of the rows' text before compression.
     pub fn text_bytes(&self) -> usize {
-        self.text.len()
+        self.closed_bytes + self.text.len()
+    }
+
+    /// What the tail would take with so many more rows, as far as it can be told before compressing: without their text.
+    pub fn stored_bytes(&self, more_rows: usize) -> usize {
+        let frames: usize = self.frames.iter().map(|frame| frame.bytes.len()).sum();
+        frames + self.text.len() + (self.rows() + more_rows) * self.columns.row_bytes()
     }
 
     pub fn push(
@@ -114,27 +142,58 @@ impl TailBuilder {
         fingerprint: u128,
         text: &[u8],
     ) {
-        self.columns.push(row, units);
-        self.lengths.push(text.len() as u32);
-        self.fingerprints.push(fingerprint);
+        self.push_numbers(row, units, fingerprint, text.len());
         self.text.extend_from_slice(text);
     }
 
-    /// Writes the tail into `bytes`, compressed if it holds at least `pack_from` bytes of text, and empties the builder.
-    /// Layout: rows (u32), bytes of text (u32) and of its frame (u32), frame, columns with lengths and fingerprints, checksum.
+    /// A row whose text stands in the frame that is pushed after it.
+    pub fn push_numbers(
+        &mut self,
+        row: Numbers,
+        units: impl IntoIterator<Item = (TermId, u64)>,
+        fingerprint: u128,
+        text_bytes: usize,
+    ) {
+        self.columns.push(row, units);
+        self.lengths.push(text_bytes as u32);
+        self.fingerprints.push(fingerprint);
+    }
+
+    /// The text of rows whose numbers were pushed just before; `behind` is the plain text before it.
+    pub fn push_frame(&mut self, frame: Frame) {
+        if !self.text.is_empty() {
+            let text = std::mem::take(&mut self.text);
+            self.closed_bytes += text.len();
+            self.frames.push(Frame { text_bytes: text.len(), bytes: text });
+        }
+        self.closed_bytes += frame.text_bytes;
+        self.frames.push(frame);
+    }
+
+    /// Writes the tail into `bytes`, what is still plain compressed if it is at least `pack_from` bytes, and empties the
+    /// builder. Layout: rows (u32) and frames (u32), bytes of text (u32) and stored bytes (u32) of each frame, the frames,
+    /// columns with lengths and fingerprints, checksum.
     pub fn finish(&mut self, packer: &mut Packer, pack_from: usize, bytes: &mut Vec<u8>) -> std::io::Result<()> {
         self.columns.finish();
         let text_bytes = self.text.len();
         let packed = if text_bytes >= pack_from { packer.0.compress(&self.text)? } else { Vec::new() };
-        let frame = if packed.is_empty() || packed.len() >= text_bytes { &self.text } else { &packed };
+        let open: &[u8] = if packed.is_empty() || packed.len() >= text_bytes { &self.text } else { &packed };
+        let open = (text_bytes > 0).then_some((text_bytes, open));
+        let frames = || self.frames.iter().map(|frame| (frame.text_bytes, &*frame.bytes)).chain(open);
         bytes.clear();
-        for head in [self.columns.len(), text_bytes, frame.len()] {
-            bytes.extend_from_slice(&(head as u32).to_le_bytes());
+        let mut head = |number: u32| bytes.extend_from_slice(&number.to_le_bytes());
+        head(self.columns.len() as u32 | SEVERAL_FRAMES);
+        head(frames().count() as u32);
+        for (text_bytes, frame) in frames() {
+            head(text_bytes as u32);
+            head(frame.len() as u32);
         }
-        bytes.extend_from_slice(frame);
+        frames().for_each(|(_, frame)| bytes.extend_from_slice(frame));
         let numbers = (&self.columns, &self.lengths, &self.fingerprints);
         bincode::encode_into_std_write(numbers, bytes, fixed()).expect("writing to memory cannot fail");
         seal_checksum(bytes);
+        self.frames.clear();
+        self.closed_bytes = 0;
         self.text.clear();
         self.columns = Columns::default();
         self.lengths.clear();
@@ -147,24 +206,42 @@ impl Tail {
     /// The rows of an encoded tail, without reading the rest.
     pub fn rows(bytes: &[u8], first: u64) -> Result<u64, Damage> {
         let head = bytes.first_chunk::<4>().ok_or_else(|| Damage { what: "tail", first, why: "too short".into() })?;
-        Ok(u64::from(u32::from_le_bytes(*head)))
+        Ok(u64::from(u32::from_le_bytes(*head) & !SEVERAL_FRAMES))
     }
 
     pub fn decode(bytes: &[u8], first: u64) -> Result<Tail, Damage> {
         let damage = |why: &str| Damage { what: "tail", first, why: why.to_owned() };
         let body = check_checksum(bytes, "tail", first)?;
-        let (head, rest) = body.split_first_chunk::<TAIL_HEAD_BYTES>().ok_or_else(|| damage("too short"))?;
+        let (head, _) = body.split_first_chunk::<TAIL_HEAD_BYTES>().ok_or_else(|| damage("too short"))?;
         let (head, _) = head.as_chunks::<4>();
-        let [rows, text_bytes, stored] = [0, 1, 2].map(|at| u32::from_le_bytes(head[at]) as usize);
-        let (frame, numbers) = rest.split_at_checked(stored).ok_or_else(|| damage("the text is cut short"))?;
+        let [rows, count] = [0, 1].map(|at| u32::from_le_bytes(head[at]));
+        let sizes = if rows & SEVERAL_FRAMES == 0 { 4..12 } else { 8..8 + 8 * count as usize };
+        let (frames, numbers) = split_frames(body, sizes).ok_or_else(|| damage("the text is cut short"))?;
         let ((columns, lengths, fingerprints), used): ((Columns, Vec<u32>, Vec<u128>), usize) =
             bincode::decode_from_slice(numbers, fixed()).map_err(|error| damage(&error.to_string()))?;
+        let rows = (rows & !SEVERAL_FRAMES) as usize;
         if used != numbers.len() || columns.len() != rows || fingerprints.len() != rows {
             return Err(damage("the columns have another number of rows"));
         }
-        check_lengths(&columns, &lengths, text_bytes).map_err(damage)?;
-        Ok(Tail { columns, lengths, fingerprints, frame: Frame { text_bytes, bytes: frame.to_vec() } })
+        let tail = Tail { columns, lengths, fingerprints, frames };
+        check_lengths(&tail.columns, &tail.lengths, tail.text_bytes()).map_err(damage)?;
+        Ok(tail)
     }
+}
+
+/// The frames whose sizes stand at a place and which follow it, and what comes behind them.
+fn split_frames(body: &[u8], sizes: Range<usize>) -> Option<(Vec<Frame>, &[u8])> {
+    let mut rest = body.get(sizes.end..)?;
+    let (sizes, _) = body.get(sizes)?.as_chunks::<8>();
+    let mut frames = Vec::with_capacity(sizes.len());
+    for [t0, t1, t2, t3, s0, s1, s2, s3] in sizes {
+        let text_bytes = u32::from_le_bytes([*t0, *t1, *t2, *t3]) as usize;
+        let stored = u32::from_le_bytes([*s0, *s1, *s2, *s3]) as usize;
+        let (frame, left) = rest.split_at_checked(stored)?;
+        frames.push(Frame { text_bytes, bytes: frame.to_vec() });
+        rest = left;
+    }
+    Some((frames, rest))
 }
 
 /// Whether all columns speak of the same rows, and the lengths of the text that is there.
@@ -237,16 +314,7 @@ pub(super) fn decode_block(bytes: &[u8], first: u64) -> Result<Vec<Frame>, Damag
     let body = check_checksum(bytes, "block", first)?;
     let (count, _) = body.split_first_chunk::<4>().ok_or_else(damage)?;
     let count = u32::from_le_bytes(*count) as usize;
-    let (head, mut rest) = body.split_at_checked(block_head_bytes(count)).ok_or_else(damage)?;
-    let (numbers, _) = head[4..].as_chunks::<8>();
-    let mut frames = Vec::with_capacity(count);
-    for [t0, t1, t2, t3, s0, s1, s2, s3] in numbers {
-        let text_bytes = u32::from_le_bytes([*t0, *t1, *t2, *t3]) as usize;
-        let stored = u32::from_le_bytes([*s0, *s1, *s2, *s3]) as usize;
-        let (frame, left) = rest.split_at_checked(stored).ok_or_else(damage)?;
-        frames.push(Frame { text_bytes, bytes: frame.to_vec() });
-        rest = left;
-    }
+    let (frames, rest) = split_frames(body, 4..block_head_bytes(count)).ok_or_else(damage)?;
     if rest.is_empty() { Ok(frames) } else { Err(damage()) }
 }
 
@@ -408,10 +476,11 @@ mod tests {
             let all: Vec<String> = (0..rows_in).map(|row| format!("m{row}")).collect();
             let plain = Tail::decode(&stored(rows_in, usize::MAX), 0).unwrap();
             let packed = Tail::decode(&stored(rows_in, 1000), 0).unwrap();
-            assert!(!plain.frame.is_packed() && packed.frame.is_packed() == (rows_in == 1000));
+            let is_packed = |tail: &Tail| tail.frames.iter().any(Frame::is_packed);
+            assert!(!is_packed(&plain) && is_packed(&packed) == (rows_in == 1000));
             for back in [&plain, &packed] {
                 assert_eq!(back.fingerprints, (0..u128::from(rows_in)).collect::<Vec<_>>());
-                assert_eq!(message_ids(&back.frame.text(0).unwrap(), &back.lengths, 0), all);
+                assert_eq!(message_ids(&back.text(0).unwrap(), &back.lengths, 0), all);
             }
             assert_eq!(Tail::rows(&stored(rows_in, 0), 0), Ok(u64::from(rows_in)));
 
@@ -419,10 +488,10 @@ mod tests {
             let (columns, lengths) = decode_columns(&sealed, 0).unwrap();
             assert!(same(&columns, &plain.columns));
             assert_eq!(lengths, plain.lengths);
-            let digest = Digest::of(&columns, plain.frame.text_bytes);
+            let digest = Digest::of(&columns, plain.text_bytes());
             assert_eq!(Digest::decode(&digest.encode(), 0).unwrap(), digest);
 
-            let frames = [packed.frame, plain.frame];
+            let frames = [packed.frames, plain.frames].concat();
             let frames = decode_block(&encode_block(&frames), 0).unwrap();
             let twice = [lengths.clone(), lengths].concat();
             let mut seen = Vec::new();
@@ -432,6 +501,49 @@ mod tests {
             }
             assert_eq!(seen, [all.clone(), all].concat());
         }
+    }
+
+    #[test]
+    fn frames_that_come_packed_keep_their_place_among_plain_rows() {
+        let mut packer = Packer::new(1).unwrap();
+        let (plain, mut packed) = (tail(3), tail(1000));
+        let frame = packer.pack(&packed.text).unwrap();
+        assert!(frame.is_packed());
+        packed.text.clear();
+        let mut mixed = tail(2);
+        mixed.columns.extend(&packed.columns);
+        mixed.lengths.extend(&packed.lengths);
+        mixed.fingerprints.extend(&packed.fingerprints);
+        mixed.push_frame(frame);
+        mixed.columns.extend(&plain.columns);
+        mixed.lengths.extend(&plain.lengths);
+        mixed.fingerprints.extend(&plain.fingerprints);
+        mixed.text.extend_from_slice(&plain.text);
+        let mut bytes = Vec::new();
+        mixed.finish(&mut packer, usize::MAX, &mut bytes).unwrap();
+        let back = Tail::decode(&bytes, 0).unwrap();
+        assert_eq!((back.frames.len(), Tail::rows(&bytes, 0)), (3, Ok(1005)));
+        let all: Vec<String> = [0..2, 0..1000, 0..3].into_iter().flatten().map(|row| format!("m{row}")).collect();
+        assert_eq!(message_ids(&back.text(0).unwrap(), &back.lengths, 0), all);
+        assert!(mixed.rows() == 0 && mixed.text_bytes() == 0, "a builder begins anew");
+    }
+
+    #[test]
+    fn a_tail_of_format_1_is_read() {
+        let mut old = tail(3);
+        old.columns.finish();
+        let mut bytes = Vec::new();
+        for head in [3, old.text.len(), old.text.len()] {
+            bytes.extend_from_slice(&(head as u32).to_le_bytes());
+        }
+        bytes.extend_from_slice(&old.text);
+        let numbers = (&old.columns, &old.lengths, &old.fingerprints);
+        bincode::encode_into_std_write(numbers, &mut bytes, fixed()).unwrap();
+        seal_checksum(&mut bytes);
+        let back = Tail::decode(&bytes, 0).unwrap();
+        assert_eq!(Tail::rows(&bytes, 0), Ok(3));
+        assert!(same(&back.columns, &old.columns));
+        assert_eq!(message_ids(&back.text(0).unwrap(), &back.lengths, 0), ["m0", "m1", "m2"]);
     }
 
     #[test]
@@ -445,7 +557,7 @@ mod tests {
         let bytes = stored(3, 1);
         let back = Tail::decode(&bytes, 0).unwrap();
         let sealed = encode_columns(&back.columns, &back.lengths, &mut Packer::new(1).unwrap()).unwrap();
-        for good in [bytes, encode_block(&[back.frame]), sealed] {
+        for good in [bytes, encode_block(&back.frames), sealed] {
             for at in 0..good.len() {
                 let mut bad = good.clone();
                 bad[at] ^= 1 << (at % 8);

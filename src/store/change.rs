@@ -4,7 +4,7 @@ use super::batch::Submission;
 use super::block::Damage;
 use super::seal::{MergedRun, Sealed};
 
-/// One document of the catalog, a key, or its removal.
+/// One document of the catalog, a key, or its removal; a change of an ID list.
 #[derive(Debug, Clone, PartialEq)]
 pub enum DocumentChange {
     PutItem {
@@ -30,7 +30,35 @@ pub enum DocumentChange {
     AddIdType {
         name: String,
     },
+    List(ListChange),
 }
+
+/// A change of an ID list.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum ListChange {
+    /// Begins a list that has nobody in it. One that is there already stays as it is.
+    Begin { list: String },
+    /// Ends a list. One of the same name that begins later has another file and a later time.
+    End { list: String },
+    /// Takes IDs out, then puts others in. Who is in already, or is not in, makes no line; a list that is not there is passed
+    /// over.
+    Members { list: String, add: Vec<String>, remove: Vec<String> },
+}
+
+impl DocumentChange {
+    /// What it puts into ID lists weighs, nearly; 0 for everything else, which is small.
+    pub fn list_bytes(&self) -> usize {
+        match self {
+            DocumentChange::List(ListChange::Members { add, remove, .. }) => {
+                add.iter().chain(remove).map(|id| id.len() + LIST_ROW_BYTES).sum()
+            }
+            _ => 0,
+        }
+    }
+}
+
+/// What a line and a member's row take beside the ID itself, with the tree around them.
+const LIST_ROW_BYTES: usize = 128;
 
 /// The only ways in which the store changes.
 pub enum Change {
@@ -51,6 +79,8 @@ pub enum Change {
 pub struct Applied {
     pub stored: u64,
     pub duplicates: u64,
+    /// IDs that were not put into their list because it is full, or all lists together are.
+    pub unlisted: u64,
     /// The log's end after the transaction.
     pub next: u64,
 }

@@ -18,6 +18,8 @@ pub struct CheckReport {
     pub names: u64,
     /// Messages that stand twice: possible only further apart than the deduplication window reaches.
     pub twice: u64,
+    /// IDs in ID lists.
+    pub members: u64,
     pub problems: Vec<String>,
 }
 
@@ -49,8 +51,8 @@ impl Snapshot {
             report.blocks += 1;
         }
         self.tails(at, self.next_sequence().0, &mut |tail| {
-            let Tail { columns, lengths, fingerprints, frame } = tail;
-            let text = frame.text(at)?;
+            let text = tail.text(at)?;
+            let Tail { columns, lengths, fingerprints, .. } = tail;
             let found = self.check_rows(at, &columns, &lengths, &text, &mut volumes, &mut seen, &mut report);
             if found != fingerprints {
                 report.problems.push(format!("tail {at}: its fingerprints differ from its rows"));
@@ -62,6 +64,7 @@ impl Snapshot {
             report.problems.push(format!("the log ends at {at}, not at {}", self.next_sequence().0));
         }
         volumes.compare(&self.volumes()?, &mut report.problems);
+        self.check_lists(&mut report)?;
         Ok(report)
     }
 

@@ -56,6 +56,12 @@ impl Columns {
         self.time.is_empty()
     }
 
+    /// What a row takes in a tail, its text's length and its fingerprint included.
+    pub(super) fn row_bytes(&self) -> usize {
+        const FIXED: usize = 8 + 8 + 1 + 1 + 4 + 4 + 4 + 8;
+        FIXED + self.units.len() * 8 + 4 + 16
+    }
+
     /// Appends a row. A unit with the hash 0 is no unit.
     pub fn push(&mut self, row: Numbers, units: impl IntoIterator<Item = (TermId, u64)>) {
         let at = self.len();

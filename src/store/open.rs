@@ -3,6 +3,8 @@
 use super::appender::{Appender, Found, delete_run, filter_of};
 use super::block::{Damage, Digest, Packer, Tail};
 use super::dedupe::{Dedupe, Run};
+use super::list_log::ListLog;
+use super::list_reader;
 use super::run::{RunMeta, decode_part};
 use super::seal::worth_joining;
 use super::tables::*;
@@ -14,8 +16,8 @@ use std::collections::{BTreeSet, VecDeque};
 use std::fs;
 use std::io::ErrorKind;
 use std::path::Path;
-use std::sync::Arc;
-use std::sync::atomic::{AtomicI64, AtomicU64};
+use std::sync::atomic::{AtomicBool, AtomicI64, AtomicU64};
+use std::sync::{Arc, Mutex};
 
 /// Why a store does not open.
 #[derive(Debug, thiserror::Error)]
@@ -46,6 +48,19 @@ macro_rules! from_redb {
     };
 }
 from_redb!(TransactionError, TableError, StorageError, CommitError);
+
+impl From<super::ReadError> for OpenError {
+    fn from(error: super::ReadError) -> Self {
+        match error {
+            super::ReadError::Damage(damage) => OpenError::Damage(damage),
+            super::ReadError::Disk(error) => OpenError::Disk(error),
+            super::ReadError::Compress(error) => error.into(),
+            super::ReadError::Missing(what) => {
+                Damage { what: "store", first: 0, why: format!("{what} is missing") }.into()
+            }
+        }
+    }
+}
 
 impl From<std::io::Error> for OpenError {
     fn from(error: std::io::Error) -> Self {
@@ -133,17 +148,25 @@ fn make(path: &Path, options: &Options, seed: [u8; 32]) -> Result<(), OpenError>
 
 fn open(db: Database, options: Options, seed: [u8; 32]) -> Result<(Store, Appender), OpenError> {
     let (id, keys) = match read_meta(&db)? {
-        Some(known) => known,
+        Some(known) => {
+            add_tables(&db)?;
+            known
+        }
         None => create(&db, seed)?,
     };
     drop_orphans(&db)?;
     let terms = read_terms(&db)?;
-    let found = find(&db, &options)?;
+    let (list_log, lists) = list_reader::read(&db, &id, &keys, options.lists)?;
+    let found = find(&db, &options, list_log)?;
     let shared = Arc::new(Shared {
         db,
         id,
         keys,
         terms: ArcSwap::from_pointee(terms),
+        options,
+        packers: Mutex::default(),
+        packing: AtomicBool::new(true),
+        lists,
         next: AtomicU64::new(found.next),
         configured_window_ms: options.dedupe.window_ms,
         window_ms: AtomicI64::new(options.dedupe.window_ms),
@@ -172,9 +195,19 @@ fn read_meta(db: &Database) -> Result<Option<(String, Keys)>, OpenError> {
     if format > FORMAT {
         return Err(OpenError::Newer { found: format, known: FORMAT });
     }
+    if format < FORMAT {
+        raise_format(db)?;
+    }
     let id = String::from_utf8(field("store_id")?).map_err(|_| OpenError::NotAStore)?;
     let key: [u8; 16] = field("hash_key")?.try_into().map_err(|_| OpenError::NotAStore)?;
     Ok(Some((id, Keys::from_bytes(key))))
+}
+
+/// From now on the file may hold what an older version would not understand; what it holds so far is read as it is.
+fn raise_format(db: &Database) -> Result<(), OpenError> {
+    let transaction = db.begin_write()?;
+    transaction.open_table(META)?.insert("format", FORMAT.to_le_bytes().as_slice())?;
+    Ok(transaction.commit()?)
 }
 
 fn create(db: &Database, seed: [u8; 32]) -> Result<(String, Keys), OpenError> {
@@ -214,7 +247,22 @@ fn make_tables(transaction: &WriteTransaction) -> Result<(), OpenError> {
     transaction.open_table(RUNS)?;
     transaction.open_table(RUN_KEYS)?;
     transaction.open_table(RUN_FILTERS)?;
+    transaction.open_table(LISTS)?;
+    transaction.open_table(LIST_MEMBERS)?;
+    transaction.open_table(LIST_FILES)?;
     Ok(())
+}
+
+/// Files of before there were ID lists lack their tables and are otherwise the same.
+fn add_tables(db: &Database) -> Result<(), OpenError> {
+    match db.begin_read()?.open_table(LIST_FILES) {
+        Err(redb::TableError::TableDoesNotExist(_)) => {
+            let transaction = db.begin_write()?;
+            make_tables(&transaction)?;
+            Ok(transaction.commit()?)
+        }
+        found => Ok(found.map(drop)?),
+    }
 }
 
 /// Removes the parts of a merge that a crash cut short.
@@ -262,7 +310,7 @@ fn read_terms(db: &Database) -> Result<Terms, OpenError> {
     Ok(terms)
 }
 
-fn find(db: &Database, options: &Options) -> Result<Found, OpenError> {
+fn find(db: &Database, options: &Options, lists: ListLog) -> Result<Found, OpenError> {
     let transaction = db.begin_read()?;
     let mut dedupe = Dedupe::new(options.dedupe);
     let mut next_run = 0;
@@ -308,7 +356,7 @@ fn find(db: &Database, options: &Options) -> Result<Found, OpenError> {
             return Err(Damage { what: "tail", first, why: format!("events {next} to {first} are missing") }.into());
         }
         let rows = tail.columns.len() as u64;
-        tails.push_back((first, rows, tail.frame.text_bytes as u64));
+        tails.push_back((first, rows, tail.text_bytes() as u64));
         next = next.max(first + rows);
         for key in tail.fingerprints {
             dedupe.remember(key);
@@ -317,5 +365,5 @@ fn find(db: &Database, options: &Options) -> Result<Found, OpenError> {
     let samples = transaction.open_table(SAMPLES)?;
     let oldest_sample = samples.first()?.map_or(0, |(number, _)| number.value());
     let next_sample = samples.last()?.map_or(0, |(number, _)| number.value() + 1);
-    Ok(Found { dedupe, next, tails, sealed, last_block, next_run, next_sample, oldest_sample })
+    Ok(Found { dedupe, lists, next, tails, sealed, last_block, next_run, next_sample, oldest_sample })
 }

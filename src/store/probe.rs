@@ -44,6 +44,11 @@ impl Batch {
         Batch::new(Keys::from_bytes([7; 16]), Arc::new(terms))
     }
 
+    /// What the rows do to ID lists: row, list, ID, whether it is a member then.
+    pub fn enlisted(&self) -> Vec<(usize, &str, &str, bool)> {
+        self.memberships.iter().map(|it| (it.row as usize, &*it.list, it.id.as_str(), it.is_member)).collect()
+    }
+
     /// What was pushed, in order.
     pub fn pushed(&self) -> Vec<Pushed> {
         let terms = self.terms();

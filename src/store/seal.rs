@@ -1,12 +1,13 @@
 //! What takes time, prepared beside the writer from a snapshot: a sealed block out of tails, one run out of several.
 //! Changes nothing; the writer swaps the result in.
 
-use super::block::{Digest, Frame, Packer, block_head_bytes, encode_block, encode_columns};
+use super::block::{Digest, Frame, Packer, Tail, block_head_bytes, encode_block, encode_columns};
 use super::columns::Columns;
 use super::run::{Filter, PART_KEYS, RunMeta, decode_part, encode_part};
-use super::snapshot::Snapshot;
+use super::snapshot::{Snapshot, Tails};
 use super::volumes::{Volumes, volumes_of};
 use super::{Change, Options, ReadError};
+use std::iter::Peekable;
 
 /// Work for a worker.
 #[derive(Debug, Clone, PartialEq)]
@@ -14,10 +15,12 @@ pub struct Job(pub(super) Work);
 
 #[derive(Debug, Clone, PartialEq)]
 pub(super) enum Work {
-    /// Seal whole tails into one block of just under `Options::block_bytes`.
+    /// Seal whole tails into blocks of just under `Options::block_bytes`.
     Seal {
         from: u64,
         to: u64,
+        /// The most blocks, at least one.
+        blocks: usize,
         /// A last block that is far from full and is sealed again with what follows.
         join: Option<u64>,
         options: Options,
@@ -42,6 +45,8 @@ pub struct Sealed {
     /// Of the newly sealed rows only.
     pub(super) run: SortedRun,
     pub(super) ratio: f64,
+    /// Whether the same job brings another block after this one.
+    pub(super) more: bool,
 }
 
 #[derive(Debug)]
@@ -86,7 +91,7 @@ impl From<Prepared> for Change {
 /// What text that is still to be compressed is taken for, beyond what was last seen: too little wastes half a page.
 const GUESS: f64 = 1.15;
 /// Parts of a run that go into one commit: about a mebibyte.
-const PARTS_AT_ONCE: usize = 16;
+const PARTS_AT_ONCE: usize = 4;
 /// Room for redb's own bytes in the page that holds the value.
 const PAGE_OVERHEAD: usize = 256;
 
@@ -111,9 +116,21 @@ impl Job {
         mut deliver: impl FnMut(Prepared) -> Result<(), E>,
     ) -> Result<(), E> {
         match self.0 {
-            Work::Seal { from, to, join, options, ratio } => {
-                let sealed = seal(snapshot, from, to, join, &options, ratio)?;
-                deliver(Prepared::Seal(Box::new(sealed)))
+            Work::Seal { from, to, blocks, mut join, options, mut ratio } => {
+                let mut packer = Packer::new(options.compression).map_err(ReadError::Compress)?;
+                let mut tails = snapshot.tails_from(from, to)?.peekable();
+                let mut first = from;
+                for left in (0..blocks).rev() {
+                    let mut sealed = seal(snapshot, &mut tails, first, join.take(), &options, ratio, &mut packer)?;
+                    sealed.more = left > 0 && tails.peek().is_some();
+                    (first, ratio) = (sealed.end, sealed.ratio);
+                    let more = sealed.more;
+                    deliver(Prepared::Seal(Box::new(sealed)))?;
+                    if !more {
+                        break;
+                    }
+                }
+                Ok(())
             }
             Work::Merge { output, level, inputs, epoch_end } => {
                 merge(snapshot, output, level, inputs, epoch_end, &mut deliver)
@@ -122,15 +139,16 @@ impl Job {
     }
 }
 
+/// Seals the next tails, the first of which begins at `from`.
 fn seal(
     snapshot: &Snapshot,
+    tails: &mut Peekable<Tails>,
     from: u64,
-    to: u64,
     join: Option<u64>,
     options: &Options,
     ratio: f64,
+    packer: &mut Packer,
 ) -> Result<Sealed, ReadError> {
-    let mut packer = Packer::new(options.compression).map_err(ReadError::Compress)?;
     let (mut columns, mut lengths, frames) = match join {
         Some(first) => {
             let (columns, lengths) = snapshot.block_columns(first)?;
@@ -143,22 +161,21 @@ fn seal(
     let mut text = Gathered::reopen(frames, options.frame_bytes(), ratio, first)?;
     let mut fingerprints = Vec::new();
     let limit = (options.block_bytes - PAGE_OVERHEAD) as f64;
-    snapshot.tails(from, to, &mut |tail| {
-        let frame = tail.frame;
-        // At least one tail, or sealing would not move on.
-        let too_much =
-            text.size_with(&frame) > limit || text.text_bytes + frame.text_bytes > text_limit(options.block_bytes);
-        if too_much && !fingerprints.is_empty() {
-            return Ok(false);
-        }
+    // At least one tail, or sealing would not move on. An error is taken out and ends the job.
+    let fits = |text: &Gathered, tail: &Tail| {
+        text.size_with(&tail.frames) <= limit && text.text_bytes + tail.text_bytes() <= text_limit(options.block_bytes)
+    };
+    while let Some(tail) = tails
+        .next_if(|tail| fingerprints.is_empty() || tail.as_ref().map_or(true, |tail| fits(&text, tail)))
+        .transpose()?
+    {
         columns.extend(&tail.columns);
         lengths.extend_from_slice(&tail.lengths);
         fingerprints.extend_from_slice(&tail.fingerprints);
-        text.add(frame, &mut packer)?;
-        Ok(true)
-    })?;
+        tail.frames.into_iter().try_for_each(|frame| text.add(frame, packer))?;
+    }
     let text_bytes = text.text_bytes;
-    let frames = text.close(&mut packer)?;
+    let frames = text.close(packer)?;
     let fresh = columns.tail_from(joined);
     let stored: usize = frames.iter().map(|frame| frame.bytes.len()).sum();
     Ok(Sealed {
@@ -166,12 +183,13 @@ fn seal(
         end: first + columns.len() as u64,
         replaces: join,
         text: encode_block(&frames),
-        columns: encode_columns(&columns, &lengths, &mut packer).map_err(ReadError::Compress)?,
+        columns: encode_columns(&columns, &lengths, packer).map_err(ReadError::Compress)?,
         digest: Digest::of(&columns, text_bytes),
         // The rows of a block that is sealed again are in its volumes and its run already.
         volumes: volumes_of(&fresh),
         run: sorted_run(fingerprints, &fresh, first + joined as u64),
         ratio: stored as f64 / text_bytes.max(1) as f64,
+        more: false,
     })
 }
 
@@ -198,11 +216,16 @@ impl Gathered {
         Ok(gathered)
     }
 
-    /// The stored size with one more frame, as far as it can be told before compressing.
-    fn size_with(&self, frame: &Frame) -> f64 {
-        let (packed, open) = if frame.is_packed() { (frame.bytes.len(), 0) } else { (0, frame.text_bytes) };
-        let guess = (self.open.len() + open) as f64 * self.ratio * GUESS;
-        (block_head_bytes(self.frames.len() + 2) + self.stored + packed) as f64 + guess
+    /// The stored size with some more frames, as far as it can be told before compressing.
+    fn size_with(&self, frames: &[Frame]) -> f64 {
+        let (mut packed, mut open) = (0, self.open.len());
+        for frame in frames {
+            let sum = if frame.is_packed() { &mut packed } else { &mut open };
+            *sum += frame.bytes.len();
+        }
+        // Text between frames that are packed already becomes a frame of its own.
+        let most = self.frames.len() + 2 * frames.len() + 1;
+        (block_head_bytes(most) + self.stored + packed) as f64 + open as f64 * self.ratio * GUESS
     }
 
     fn add(&mut self, frame: Frame, packer: &mut Packer) -> Result<(), ReadError> {
@@ -222,7 +245,8 @@ impl Gathered {
 
     fn flush(&mut self, packer: &mut Packer) -> Result<(), ReadError> {
         if !self.open.is_empty() {
-            let frame = packer.pack(std::mem::take(&mut self.open)).map_err(ReadError::Compress)?;
+            let frame = packer.pack(&self.open).map_err(ReadError::Compress)?;
+            self.open.clear();
             self.stored += frame.bytes.len();
             self.frames.push(frame);
         }

@@ -52,6 +52,18 @@ pub struct Snapshot {
     next: u64,
 }
 
+/// Consecutive tails; keeps what it reads from alive by itself.
+pub(super) struct Tails(redb::Range<'static, u64, &'static [u8]>);
+
+impl Iterator for Tails {
+    type Item = Result<Tail, ReadError>;
+
+    fn next(&mut self) -> Option<Self::Item> {
+        let entry = self.0.next()?;
+        Some(entry.map_err(ReadError::from).and_then(|(first, bytes)| Ok(Tail::decode(bytes.value(), first.value())?)))
+    }
+}
+
 /// One event as it lies in the log.
 #[derive(Debug, Clone, PartialEq)]
 pub struct StoredEvent {
@@ -106,6 +118,11 @@ impl Snapshot {
 
     pub fn terms(&self) -> &Terms {
         &self.terms
+    }
+
+    /// For readers of other tables in this room.
+    pub(super) fn reading(&self) -> &ReadTransaction {
+        &self.transaction
     }
 
     pub(super) fn keys(&self) -> Keys {
@@ -163,22 +180,26 @@ impl Snapshot {
         to: u64,
         each: &mut dyn FnMut(Tail) -> Result<bool, ReadError>,
     ) -> Result<(), ReadError> {
-        let table = self.transaction.open_table(TAILS)?;
-        for entry in table.range(..to)? {
-            let (first, bytes) = entry?;
-            let first = first.value();
-            if first + Tail::rows(bytes.value(), first)? <= from {
-                continue;
-            }
-            if first < from {
-                let why = format!("it is sealed up to {from}, in the middle");
-                return Err(Damage { what: "tail", first, why }.into());
-            }
-            if !each(Tail::decode(bytes.value(), first)?)? {
+        for tail in self.tails_from(from, to)? {
+            if !each(tail?)? {
                 break;
             }
         }
         Ok(())
+    }
+
+    /// The tails of the unsealed rows of `from..to`, in order.
+    pub(super) fn tails_from(&self, from: u64, to: u64) -> Result<Tails, ReadError> {
+        let table = self.transaction.open_table(TAILS)?;
+        if let Some(entry) = table.range(..from)?.next_back() {
+            let (first, bytes) = entry?;
+            let first = first.value();
+            if first + Tail::rows(bytes.value(), first)? > from {
+                let why = format!("it is sealed up to {from}, in the middle");
+                return Err(Damage { what: "tail", first, why }.into());
+            }
+        }
+        Ok(Tails(table.range(from..to)?))
     }
 
     /// Hands the columns of all events to `each` in order of sequence, skipping sealed blocks that `wanted` denies.
@@ -222,7 +243,7 @@ impl Snapshot {
             }
             let tail = Tail::decode(bytes.value(), first)?;
             let (columns, lengths) = (&tail.columns, &tail.lengths);
-            self.pick(&wanted, first, self.sealed, columns, lengths, || Ok(vec![tail.frame]), limit, &mut found)?;
+            self.pick(&wanted, first, self.sealed, columns, lengths, || Ok(tail.frames), limit, &mut found)?;
         }
         let digests = self.transaction.open_table(DIGESTS)?;
         for entry in digests.range(..wanted.before)?.rev() {

@@ -2,8 +2,9 @@
 
 use redb::TableDefinition;
 
-/// Raised when a file of the version before can no longer be read as it is.
-pub(super) const FORMAT: u32 = 1;
+/// Raised when the version before could not read what this one writes. Format 1 had one frame in a tail and no count of them;
+/// such tails are still read.
+pub(super) const FORMAT: u32 = 2;
 
 /// `format`, `store_id`, `hash_key`.
 pub(super) const META: TableDefinition<&str, &[u8]> = TableDefinition::new("meta");
@@ -37,6 +38,12 @@ pub(super) const RUNS: TableDefinition<u64, &[u8]> = TableDefinition::new("runs"
 pub(super) const RUN_KEYS: TableDefinition<(u64, u32), &[u8]> = TableDefinition::new("run_keys");
 /// (Run, part) -> a piece of the run's filter.
 pub(super) const RUN_FILTERS: TableDefinition<(u64, u32), &[u8]> = TableDefinition::new("run_filters");
+/// (List, place) -> `+` or `-` and an ID: who entered a list and who left it. Only grows while the list is there.
+pub(super) const LISTS: TableDefinition<(u64, u64), &[u8]> = TableDefinition::new("lists");
+/// (List, the ID's hash, ID) -> nothing: who is in a list.
+pub(super) const LIST_MEMBERS: TableDefinition<(u64, u64, &str), ()> = TableDefinition::new("list_members");
+/// Name of a list -> (its number, the place at which its present file begins, that file's time, whether the list is over).
+pub(super) const LIST_FILES: TableDefinition<&str, (u64, u64, i64, bool)> = TableDefinition::new("list_files");
 
 /// Numbers of the dictionaries in `TERMS`.
 pub(super) const NAMES: u8 = 1;

@@ -1,7 +1,9 @@
 //! The store as its writer and readers use it: appended, sealed, merged, reopened, checked.
 
+mod lists;
+
 use super::*;
-use crate::event::{Event, Kind, Source, Subject, Timestamp, Unit};
+use crate::event::{Basis, Event, Kind, Source, Subject, Timestamp, Unit};
 use tempfile::TempDir;
 
 const HOUR: i64 = 3_600_000;
@@ -92,6 +94,7 @@ fn event(number: u64) -> Event<'static> {
             rule: format!("group-{}", number % 20 / 10),
             value: String::new(),
             allocated: String::new(),
+            basis: Basis::Rules,
         }),
         // Noise, so that blocks fill as they do with real ids.
         raw: format!(
@@ -189,7 +192,10 @@ fn a_store_of_a_newer_format_and_a_foreign_file_are_refused() {
         transaction.open_table(tables::META).unwrap().insert("format", 99u32.to_le_bytes().as_slice()).unwrap();
         transaction.commit().unwrap();
     }
-    assert!(matches!(Store::open(&path, options(), [1; 32]), Err(OpenError::Newer { found: 99, known: 1 })));
+    assert!(matches!(
+        Store::open(&path, options(), [1; 32]),
+        Err(OpenError::Newer { found: 99, known: tables::FORMAT })
+    ));
 
     let foreign = directory.path().join("foreign.redb");
     {
@@ -269,6 +275,61 @@ fn a_block_of_events_that_compress_well_is_bounded_before_compression_too() {
     let lengths: Vec<u64> = snapshot.digests().unwrap().iter().map(|(_, digest)| digest.text_bytes).collect();
     assert!(lengths.iter().all(|&len| len <= seal::text_limit(options().block_bytes) as u64), "{lengths:?}");
     assert!(jobs < 20, "a block that is full of text is left alone: {jobs} jobs for {lengths:?}");
+}
+
+#[test]
+fn what_was_packed_at_the_door_is_stored_once_and_in_order() {
+    let mut house = House::new();
+    house.append(40..50);
+    let mut batch = house.store.new_batch();
+    (0..100).for_each(|number| batch.push(&event(number)));
+    let plain = batch.bytes();
+    // In frames so small that the known events lie in some of them and not in others.
+    batch.pack(&mut Packer::new(1).unwrap(), 2000).unwrap();
+    assert!(batch.frames.len() > 3 && batch.bytes() < plain);
+    let submission = Submission { batch, tallies: Vec::new(), samples: Vec::new() };
+    let applied = house.appender.commit(vec![Change::Append(Box::new(submission))], Timestamp(HOUR)).unwrap()[0];
+    assert_eq!((applied.stored, applied.duplicates), (90, 10));
+    let wanted: Vec<String> =
+        (40..50).chain(0..40).chain(50..100).rev().map(|number| format!("message-{number}")).collect();
+    for _ in 0..2 {
+        house.sound();
+        let found = house.store.snapshot().unwrap().events(&EventFilter::default(), 1000).unwrap();
+        assert_eq!(found.iter().map(|event| event.message_id.clone()).collect::<Vec<_>>(), wanted);
+        house.settle();
+        house = house.reopen();
+    }
+}
+
+#[test]
+fn only_what_fills_a_frame_is_packed_at_the_door() {
+    let house = House::new();
+    let submission = |events: u64| {
+        let mut batch = house.store.new_batch();
+        (0..events).for_each(|number| batch.push(&event(number)));
+        house.store.pack(Submission { batch, tallies: Vec::new(), samples: Vec::new() })
+    };
+    let one = submission(1).batch.text.len();
+    assert!(one > 0, "one event stays plain");
+    let bound = options().pack_from.div_ceil(one) as u64;
+    assert!(submission(bound / 2).batch.frames.is_empty());
+    let packed = submission(bound * 2).batch;
+    assert!(packed.text.is_empty() && packed.frames.iter().map(|(_, rows)| rows).sum::<usize>() == packed.len());
+}
+
+#[test]
+fn a_file_of_the_format_before_is_opened_and_marked() {
+    let mut house = House::new();
+    house.append(0..3);
+    let transaction = house.store.shared.db.begin_write().unwrap();
+    transaction.open_table(tables::META).unwrap().insert("format", 1u32.to_le_bytes().as_slice()).unwrap();
+    transaction.commit().unwrap();
+    let house = house.reopen();
+    house.sound();
+    let transaction = redb::ReadableDatabase::begin_read(&house.store.shared.db).unwrap();
+    let meta = transaction.open_table(tables::META).unwrap();
+    let format = redb::ReadableTable::get(&meta, "format").unwrap().unwrap().value().to_vec();
+    assert_eq!(format, tables::FORMAT.to_le_bytes());
 }
 
 #[test]

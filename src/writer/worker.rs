@@ -38,8 +38,9 @@ pub(super) fn start(store: Store, jobs: flume::Receiver<Job>, queue: Queue) -> s
 
 const FAILED: &str = "events could not be sealed; they stay as they are and it is tried again later";
 
-/// How far the worker steps back for the threads that somebody waits for.
-const NICENESS: i32 = 10;
+/// How far the worker steps back for the threads that somebody waits for. Further, and under full load sealing falls behind
+/// until intake has to wait for it.
+const NICENESS: i32 = 5;
 
 /// Sealing can wait; answers cannot. Where the system does not allow it, it only costs latency.
 fn step_back() {
@@ -50,9 +51,17 @@ fn step_back() {
 
 fn run(store: &Store, job: Job, queue: &Queue) -> Result<(), Ended> {
     let snapshot = store.snapshot()?;
+    // While one piece is being committed the next is prepared.
+    let mut before: Option<flume::Receiver<()>> = None;
+    let mut wait_for_before = |next: Option<flume::Receiver<()>>| match std::mem::replace(&mut before, next) {
+        Some(taken) => taken.recv().map_err(|_| Ended::NotTaken),
+        None => Ok(()),
+    };
     job.run(&snapshot, |prepared| {
+        wait_for_before(None)?;
         let (taken, wait) = flume::bounded(1);
         queue.send(Command::Prepared { prepared, taken }).map_err(|_| Ended::NotTaken)?;
-        wait.recv().map_err(|_| Ended::NotTaken)
-    })
+        wait_for_before(Some(wait))
+    })?;
+    wait_for_before(None)
 }

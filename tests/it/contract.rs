@@ -5,13 +5,17 @@ mod catalog;
 mod commands;
 mod console;
 mod counts;
+mod encodings;
+mod exposures;
 mod keys;
 mod lifecycle;
 mod limits;
+mod lists;
 mod project;
 mod results;
 mod rules;
 mod senders;
+mod slices;
 mod stream;
 
 use crate::running::Server;

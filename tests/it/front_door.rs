@@ -161,7 +161,8 @@ fn what_cannot_be_decoded_is_refused_with_its_reason() {
         ("", &bomb, 413, "inflates_too_much"),
         ("content-encoding: br\r\n", b"{}", 415, "unsupported_encoding"),
         ("content-encoding: deflate\r\n", b"{}", 415, "unsupported_encoding"),
-        ("content-encoding: zstd\r\n", b"{}", 415, "unsupported_encoding"),
+        ("content-encoding: zstd\r\n", b"{}", 400, "bad_zstd"),
+        ("content-encoding: statsig-br\r\n", b"{}", 415, "unsupported_encoding"),
         ("content-encoding: gzip, gzip\r\n", &whole, 415, "unsupported_encoding"),
     ] {
         let answer = Client::to(&house).post(headers, body).answer();

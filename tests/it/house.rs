@@ -13,6 +13,7 @@ const OWNED: &[(&str, &str)] = &[
     ("redb::", "store"),
     ("bincode::", "store"),
     ("statrs::", "stats"),
+    ("regex::", "catalog"),
     ("flume::", "writer"),
     ("indicatif::", "cli"),
     ("SystemTime::now", "clock"),

@@ -1,6 +1,8 @@
 //! The real program as a server: started on a data directory of its own, spoken to over HTTP, stopped, killed, started
 //! again. Knows no rule of what it answers.
 
+use base64::Engine;
+use base64::prelude::BASE64_STANDARD;
 use flate2::{Compression, write::GzEncoder};
 use serde_json::{Value, json};
 use std::fs::{self, File, OpenOptions};
@@ -61,6 +63,16 @@ pub fn gzip(bytes: impl AsRef<[u8]>) -> Vec<u8> {
     let mut encoder = GzEncoder::new(Vec::new(), Compression::best());
     encoder.write_all(bytes.as_ref()).expect("a Vec takes everything");
     encoder.finish().expect("a Vec takes everything")
+}
+
+/// RFC 8878, as SDKs compress.
+pub fn zstd(bytes: impl AsRef<[u8]>) -> Vec<u8> {
+    zstd::encode_all(bytes.as_ref(), 3).expect("a Vec takes everything")
+}
+
+/// Base64, the last character first, as Statsig's browser SDKs write it.
+pub fn reversed_base64(bytes: impl AsRef<[u8]>) -> Vec<u8> {
+    BASE64_STANDARD.encode(bytes).into_bytes().into_iter().rev().collect()
 }
 
 /// A running server. Dropping it kills it and removes its data.

@@ -5,6 +5,7 @@ use super::names;
 use crate::catalog::instant::Instant;
 use crate::catalog::item::ItemKind;
 use crate::catalog::mistake::one_of;
+use crate::catalog::pattern::Pattern;
 use crate::catalog::rule::{Condition, ConditionType, Operator, Rule, Target, word};
 use serde_json::Value;
 
@@ -101,6 +102,11 @@ fn target(check: &mut Check, place: &str, condition: &Condition) {
     }
     match (wanted, condition.kind) {
         (Target::Gate, _) => drop(check.refers(ItemKind::Gate, &place, named(value))),
+        (_, _) if condition.operator == Some(Operator::StrMatches) => {
+            if let Err(why) = Pattern::new(value.as_str().unwrap_or_default()) {
+                check.wrong(&place, format!("is no pattern that Weir can read ({why}); it has no look-around"));
+            }
+        }
         (Target::Segment, _) => drop(check.refers(ItemKind::Segment, &place, named(value))),
         (_, ConditionType::EnvironmentTier) => {
             let one = std::slice::from_ref(value);

@@ -49,6 +49,22 @@ pub(super) fn check(check: &mut Check) {
         }
     }
     metrics(check);
+    salts(check);
+}
+
+fn salts(check: &mut Check) {
+    let all = check.contents;
+    let gates = all.gates.iter().map(|it| (&it.place, &it.value.salt));
+    let salts = gates
+        .chain(all.dynamic_configs.iter().map(|it| (&it.place, &it.value.salt)))
+        .chain(all.experiments.iter().map(|it| (&it.place, &it.value.salt)))
+        .chain(all.layers.iter().map(|it| (&it.place, &it.value.salt)))
+        .chain(all.holdouts.iter().map(|it| (&it.place, &it.value.salt)));
+    for (place, salt) in salts {
+        if let Some(salt) = salt {
+            well_formed(check, &format!("{place}.salt"), salt);
+        }
+    }
 }
 
 fn id_types(check: &mut Check) {
@@ -87,7 +103,7 @@ pub(super) fn inner<'a>(check: &mut Check, place: &str, noun: &str, inner: impl 
         if id != name {
             well_formed(check, &id_place, id);
         }
-        if RESERVED_RULES.contains(&id) || id.ends_with("override") {
+        if RESERVED_RULES.contains(&id) || id.ends_with("override") || id.starts_with("holdout:") {
             check.wrong(
                 &id_place,
                 format!("\"{id}\" is an ID that the evaluation uses itself; the {noun} needs another"),
@@ -105,7 +121,7 @@ pub(super) fn inner<'a>(check: &mut Check, place: &str, noun: &str, inner: impl 
 }
 
 /// Rule IDs in exposures that stand for no rule or group of a person's.
-const RESERVED_RULES: [&str; 9] = [
+const RESERVED_RULES: [&str; 10] = [
     "default",
     "disabled",
     "prestart",
@@ -115,6 +131,7 @@ const RESERVED_RULES: [&str; 9] = [
     "inlineTargetingRules",
     "launchedGroup",
     "abandoned",
+    "disabledGroup",
 ];
 
 fn well_formed(check: &mut Check, place: &str, text: &str) {

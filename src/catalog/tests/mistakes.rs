@@ -123,6 +123,21 @@ fn each_mistake_is_listed_with_its_place() {
         ),
         (|d| d["gates"][0]["monitoringMetrics"][0]["name"] = json!(""), "gates[0].monitoringMetrics[0].name", "empty"),
         (
+            |d| d["experiments"][0]["groups"][1]["id"] = json!("holdout:global_holdout"),
+            "experiments[0].groups[1].id",
+            "the evaluation uses itself",
+        ),
+        (
+            |d| d["gates"][0]["rules"][0]["id"] = json!("disabledGroup"),
+            "gates[0].rules[0].id",
+            "the evaluation uses itself",
+        ),
+        (|d| d["gates"][0]["salt"] = json!(""), "gates[0].salt", "is empty"),
+        (|d| d["dynamicConfigs"][0]["salt"] = json!(" x"), "dynamicConfigs[0].salt", "space"),
+        (|d| d["experiments"][1]["salt"] = json!(""), "experiments[1].salt", "is empty"),
+        (|d| d["layers"][0]["salt"] = json!(""), "layers[0].salt", "is empty"),
+        (|d| d["holdouts"][0]["salt"] = json!(""), "holdouts[0].salt", "is empty"),
+        (
             |d| d["experiments"][0]["controlGroupID"] = json!("nobody"),
             "experiments[0].controlGroupID",
             "grp_control, grp_test",

@@ -4,7 +4,7 @@ mod items;
 mod openapi;
 
 use super::{House, blocking, refuse};
-use crate::admin::{AdminError, ApplyOptions, EventsQuery, ResultsQuery, Subject};
+use crate::admin::{AdminError, ApplyOptions, EventsQuery, ListEdit, ResultsQuery, Subject};
 use crate::http::query;
 use crate::http::reply::Reply;
 use crate::http::route::console::{Call, Called};
@@ -97,6 +97,19 @@ impl House {
             | Call::Rules(_)
             | Call::Rule(_)
             | Call::Overrides(_) => self.read_items(endpoint, name, part, parts).await,
+            Call::IdList => match (number(asked("limit"), "limit"), number(asked("page"), "page")) {
+                (Ok(limit), Ok(page)) => answer(blocking(move || admin.id_list(&name, limit, page)).await),
+                (Err(error), _) | (_, Err(error)) => refuse(&error),
+            },
+            Call::EditIdList(edit) => {
+                let text = match self.text(parts, incoming).await {
+                    Ok(text) => text,
+                    Err(reply) => return reply,
+                };
+                let edited = blocking(move || admin.edit_id_list(&name, edit, &text)).await;
+                let message = if edit == ListEdit::Add { "Added." } else { "Removed." };
+                answer(edited.map(|data| Wrapped { message, data }))
+            }
             Call::Change(kind, deed) => {
                 let text = match self.text(parts, incoming).await {
                     Ok(text) => text,

@@ -22,7 +22,11 @@ impl House {
             Ok(presented) => presented,
             Err(reply) => return reply,
         };
-        let body = match self.bodies.read(&parts.headers, incoming).await {
+        let read = match route {
+            Route::StatsigEvents => self.bodies.read_statsig(&parts.headers, parts.uri.query(), incoming).await,
+            _ => self.bodies.read(&parts.headers, incoming).await,
+        };
+        let body = match read {
             Ok(body) => body,
             Err(refusal) => return refusal.reply(),
         };
@@ -126,6 +130,7 @@ impl House {
     /// room stay within bounds.
     async fn submit(&self, submission: Submission, body: Body) -> Result<Receipt, Unavailable> {
         let writer = self.admin.writer();
+        let submission = self.admin.store().pack(submission);
         let queued = tokio::time::timeout(self.enqueue_wait, writer.enqueue(submission)).await;
         drop(body);
         queued.map_err(|_| Unavailable::Overloaded)??.wait().await

@@ -6,7 +6,7 @@ mod table;
 pub use table::TABLE;
 
 use super::Verb;
-use crate::admin::Deed;
+use crate::admin::{Deed, ListEdit};
 use crate::catalog::{ItemKind, Role};
 
 /// What an endpoint does.
@@ -38,6 +38,9 @@ pub enum Call {
     Rules(ItemKind),
     Rule(ItemKind),
     Overrides(ItemKind),
+    /// Who is in an ID list.
+    IdList,
+    EditIdList(ListEdit),
 }
 
 /// What an answer looks like. The text is the name of a schema.
@@ -49,6 +52,8 @@ pub enum Answer {
     All(String),
     /// `{message, data: [...], pagination}` with numbered pages: `limit` and `page`.
     Pages(String),
+    /// `{message, data, pagination}` with numbered pages of one thing's contents.
+    IdPages(String),
     /// The same for a list whose pages have no numbers; `pagination.next` leads on.
     Endless(String),
     /// The thing itself.

@@ -1,7 +1,7 @@
 //! Requests recorded from real SDKs, every event field by field.
 
 use super::*;
-use crate::event::Subject;
+use crate::event::{Basis, Subject};
 use serde_json::Value;
 
 /// The recorded requests of one SDK: a JSON document a line.
@@ -77,9 +77,12 @@ fn every_event_of_segments_sdks_is_kept_as_it_was_sent() {
 
 #[test]
 fn every_event_of_statsigs_sdks_is_kept_as_it_was_sent() {
-    for (sdk, kept, internal, exposures) in
-        [("statsig-node-legacy", 39, 1, 36), ("statsig-py-core", 40, 0, 37), ("statsig-js-client", 37, 2, 34)]
-    {
+    for (sdk, kept, internal, exposures) in [
+        ("statsig-node-legacy", 39, 1, 36),
+        ("statsig-py-core", 40, 0, 37),
+        ("statsig-js-client", 37, 2, 34),
+        ("statsig-js-client-browser", 55, 3, 51),
+    ] {
         let (mut events_kept, mut filtered, mut exposed) = (0, 0, 0);
         for request in captured(sdk) {
             let body = &request["body"];
@@ -111,7 +114,11 @@ fn every_event_of_statsigs_sdks_is_kept_as_it_was_sent() {
                     let owned = |text: Option<&str>| text.unwrap_or_default().to_owned();
                     let name = owned(text(metadata, name));
                     let rule = owned(text(metadata, "ruleID"));
-                    Some(Subject { kind, name, rule, value: owned(value), allocated: owned(allocated) })
+                    let basis = match text(metadata, "reason").unwrap() {
+                        reason if reason.ends_with("Unrecognized") => Basis::Unrecognized,
+                        _ => Basis::Rules,
+                    };
+                    Some(Subject { kind, name, rule, value: owned(value), allocated: owned(allocated), basis })
                 };
                 let name = text(item, "eventName").unwrap();
                 let subject = match name {
@@ -125,7 +132,8 @@ fn every_event_of_statsigs_sdks_is_kept_as_it_was_sent() {
                 exposed += usize::from(subject.is_some());
                 assert_eq!((event.name.as_str(), &event.subject), (name, &subject));
                 let user = &item["user"];
-                let mut expected = vec![("userID", text(user, "userID").unwrap())];
+                let mut expected = Vec::new();
+                expected.extend(text(user, "userID").filter(|id| !id.is_empty()).map(|id| ("userID", id)));
                 expected.extend(text(&user["customIDs"], "companyID").map(|id| ("companyID", id)));
                 expected.extend(text(&body["statsigMetadata"], "stableID").map(|id| ("stableID", id)));
                 assert_eq!(units(event), expected);

@@ -1,45 +1,139 @@
 //! Statsig's wire and the generic webhook, a table each.
 
 use super::*;
-use crate::event::Subject;
+use crate::event::{Basis, Subject};
 
 #[test]
 fn exposures_get_their_kind_and_subject() {
     let subject = |kind, name: &str, rule: &str, value: &str, allocated: &str| {
-        Some(Subject { kind, name: name.into(), rule: rule.into(), value: value.into(), allocated: allocated.into() })
+        let basis = Basis::Rules;
+        let (name, rule, value, allocated) = (name.into(), rule.into(), value.into(), allocated.into());
+        Some(Subject { kind, name, rule, value, allocated, basis })
     };
     use Kind::*;
-    for (event, kind, expected) in [
+    let gate = |name, rule, value| subject(GateExposure, name, rule, value, "");
+    let layer = |rule, allocated| subject(LayerExposure, "l", rule, "", allocated);
+    let mut rules = rules();
+    rules.names = HashedNames::new(["layered_exp", "other"]);
+    // As the older and the newer SDKs write them.
+    for (name, metadata, kind, expected) in [
         (
-            r#""eventName":"statsig::gate_exposure","metadata":{"gate":"g","gateValue":"true","ruleID":"r","reason":"Network"}"#,
+            "statsig::gate_exposure",
+            r#"{"gate":"g","gateValue":"true","ruleID":"r","reason":"Network"}"#,
             GateExposure,
-            subject(GateExposure, "g", "r", "true", ""),
+            gate("g", "r", "true"),
         ),
         (
-            r#""metadata":{"gate":"g","gateValue":false,"ruleID":""},"eventName":"statsig::gate_exposure""#,
+            "statsig::gate_exposure",
+            r#"{"gate":"g","gateValue":false,"ruleID":""}"#,
             GateExposure,
-            subject(GateExposure, "g", "", "false", ""),
+            gate("g", "", "false"),
+        ),
+        ("statsig::gate_exposure", r#"{"gate":"g","gateValue":"false"}"#, GateExposure, gate("g", "", "false")),
+        (
+            "statsig::gate_exposure",
+            r#"{"gate":"g","gateValue":"true","ruleID":"r","reason":"Network:Recognized","configVersion":"1","isManualExposure":"true",
+                "lcut":"1750000000000","receivedAt":"1795437996358"}"#,
+            GateExposure,
+            gate("g", "r", "true"),
         ),
         (
-            r#""eventName":"statsig::config_exposure","metadata":{"config":"c","ruleID":"r","rulePassed":"true"}"#,
+            "statsig::gate_exposure",
+            r#"{"gate":"g","gateValue":"true","ruleID":"r","configVersion":1,"configSyncTime":1750000000000,"initTime":1,"serverTime":2}"#,
+            GateExposure,
+            gate("g", "r", "true"),
+        ),
+        (
+            "statsig::config_exposure",
+            r#"{"config":"c","ruleID":"r","rulePassed":"true"}"#,
             ConfigExposure,
             subject(ConfigExposure, "c", "r", "", ""),
         ),
         (
-            r#""eventName":"statsig::layer_exposure","metadata":{"config":"l","ruleID":"r","parameterName":"p","allocatedExperiment":"e"}"#,
+            "statsig::layer_exposure",
+            r#"{"config":"l","ruleID":"r","parameterName":"p","allocatedExperiment":"e"}"#,
             LayerExposure,
-            subject(LayerExposure, "l", "r", "", "e"),
+            layer("r", "e"),
         ),
         (
-            r#""eventName":"statsig::layer_exposure","metadata":{"config":"l","ruleID":"r","allocatedExperiment":null}"#,
+            "statsig::layer_exposure",
+            r#"{"config":"l","ruleID":"r","allocatedExperiment":null}"#,
             LayerExposure,
-            subject(LayerExposure, "l", "r", "", ""),
+            layer("r", ""),
         ),
-        (r#""eventName":"purchase","metadata":{"config":"c","ruleID":"r"}"#, Custom, None),
-        (r#""eventName":"statsig::app_metrics","metadata":null"#, Custom, None),
+        // A hash is resolved, be it djb2 or SHA-256; one of a name that nobody knows stays.
+        (
+            "statsig::layer_exposure",
+            r#"{"config":"l","ruleID":"r","isExplicitParameter":"true","allocatedExperiment":"2970366734"}"#,
+            LayerExposure,
+            layer("r", "layered_exp"),
+        ),
+        (
+            "statsig::layer_exposure",
+            r#"{"config":"l","ruleID":"r","isExplicitParameter":true,"allocatedExperiment":"2970366735"}"#,
+            LayerExposure,
+            layer("r", "2970366735"),
+        ),
+        // The experiment does not set this parameter, whatever else is said.
+        (
+            "statsig::layer_exposure",
+            r#"{"config":"l","ruleID":"r","isExplicitParameter":"false","allocatedExperiment":"other"}"#,
+            LayerExposure,
+            layer("r", ""),
+        ),
+        (
+            "statsig::layer_exposure",
+            r#"{"config":"l","ruleID":"r","isExplicitParameter":false,"allocatedExperiment":"other"}"#,
+            LayerExposure,
+            layer("r", ""),
+        ),
+        ("purchase", r#"{"config":"c","ruleID":"r"}"#, Custom, None),
+        ("statsig::app_metrics", "null", Custom, None),
     ] {
-        let event = only(&statsig_events(&format!("{{{event},\"user\":{{\"userID\":\"u\"}}}}"), &rules()));
-        assert_eq!((event.source, event.kind, event.subject), (Source::Statsig, kind, expected));
+        // Order makes no difference.
+        for event in [
+            format!(r#"{{"eventName":"{name}","metadata":{metadata},"user":{{"userID":"u"}}}}"#),
+            format!(r#"{{"metadata":{metadata},"user":{{"userID":"u"}},"eventName":"{name}"}}"#),
+        ] {
+            let found = only(&statsig_events(&event, &rules));
+            assert_eq!((found.source, found.kind, &found.subject), (Source::Statsig, kind, &expected), "{event}");
+        }
+    }
+}
+
+#[test]
+fn what_an_answer_rests_on_is_told_by_its_reason() {
+    for (reason, expected) in [
+        (r#""Network""#, Basis::Rules),
+        (r#""Network:Recognized""#, Basis::Rules),
+        (r#""NetworkNotModified:Recognized""#, Basis::Rules),
+        (r#""Bootstrap:Recognized""#, Basis::Rules),
+        (r#""BootstrapPartialUserMatch:Recognized""#, Basis::Rules),
+        (r#""DataAdapter""#, Basis::Rules),
+        (r#""Cache:Recognized""#, Basis::Rules),
+        (r#""Prefetch:Recognized""#, Basis::Rules),
+        (r#""Sticky""#, Basis::Rules),
+        (r#""Network:Recognized:IdListInMemory""#, Basis::Rules),
+        (r#""""#, Basis::Rules),
+        ("null", Basis::Rules),
+        ("7", Basis::Rules),
+        (r#""LocalOverride""#, Basis::LocalOverride),
+        (r#""LocalOverride:Recognized""#, Basis::LocalOverride),
+        (r#""Network:LocalOverride""#, Basis::LocalOverride),
+        (r#""Uninitialized""#, Basis::NoValues),
+        (r#""Loading:Unrecognized""#, Basis::NoValues),
+        (r#""NoValues""#, Basis::NoValues),
+        (r#""Error""#, Basis::NoValues),
+        (r#""Network:Unsupported""#, Basis::NoValues),
+        (r#""Unrecognized""#, Basis::Unrecognized),
+        (r#""Network:Unrecognized""#, Basis::Unrecognized),
+        (r#""InvalidBootstrap""#, Basis::OtherUser),
+        (r#""BootstrapStableIDMismatch:Recognized""#, Basis::OtherUser),
+    ] {
+        let metadata = format!(r#"{{"config":"c","ruleID":"r","reason":{reason}}}"#);
+        let event = format!(r#"{{"eventName":"statsig::config_exposure","metadata":{metadata}}}"#);
+        let found = only(&statsig_events(&event, &rules()));
+        assert_eq!(found.subject.unwrap().basis, expected, "{reason}");
     }
 }
 

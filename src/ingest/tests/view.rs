@@ -63,3 +63,28 @@ fn statsigs_user_is_shown_without_what_is_private() {
         assert_eq!(serde_json::Value::Object(found.user), json!({"userID": "other", "country": "CA"}));
     }
 }
+
+#[test]
+fn what_stood_on_the_way_to_an_exposure_is_shown_by_its_name() {
+    let raw = r#"{"eventName":"statsig::layer_exposure","metadata":{"config":"checkout","allocatedExperiment":"2970366734","n":2970366734},
+        "secondaryExposures":[{"gate":"1155961754","gateValue":"true","ruleID":"r"},{"gate":"holdout","gateValue":false,"ruleID":null},7]}"#;
+    let names = HashedNames::new(["layered_exp", "beta_gate"]);
+    let hash = crate::evaluate::djb2("beta_gate");
+    let shown = |raw: &str, kind| {
+        let mut view = view(Source::Statsig, kind, &raw.replace("1155961754", &hash), None);
+        view.reveal(kind, &names);
+        (json!(view.metadata), json!(view.secondary_exposures))
+    };
+    let (metadata, secondary) = shown(raw, Kind::LayerExposure);
+    assert_eq!(metadata, json!({"config": "checkout", "allocatedExperiment": "layered_exp", "n": "2970366734"}));
+    assert_eq!(
+        secondary,
+        json!([{"gate": "beta_gate", "gateValue": "true", "ruleID": "r"}, {"gate": "holdout", "gateValue": "false"}])
+    );
+    for nothing in [r#"{"secondaryExposures":null}"#, r#"{"secondaryExposures":{}}"#, "{}"] {
+        assert_eq!(shown(nothing, Kind::GateExposure).1, json!([]), "{nothing}");
+    }
+    // An event of the product is nobody's exposure.
+    let (metadata, secondary) = shown(raw, Kind::Custom);
+    assert_eq!((&metadata["allocatedExperiment"], secondary), (&json!("2970366734"), json!([])));
+}

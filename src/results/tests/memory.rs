@@ -1,6 +1,6 @@
 //! A log in memory, in small blocks, and short ways to write its rows.
 
-use crate::event::{Kind, Sequence, Source, Subject, TermId, Timestamp};
+use crate::event::{Basis, Kind, Sequence, Source, Subject, TermId, Timestamp};
 use crate::results::{Log, LogError};
 use crate::store::{Columns, Numbers, Terms};
 use std::hash::{DefaultHasher, Hash, Hasher};
@@ -40,8 +40,14 @@ pub fn track(unit: &str, name: &str, ms: i64) -> Row {
 }
 
 fn exposed(unit: &str, ms: i64, kind: Kind, [name, rule, value, allocated]: [&str; 4]) -> Row {
-    let subject =
-        Subject { kind, name: name.into(), rule: rule.into(), value: value.into(), allocated: allocated.into() };
+    let subject = Subject {
+        kind,
+        name: name.into(),
+        rule: rule.into(),
+        value: value.into(),
+        allocated: allocated.into(),
+        basis: Basis::Rules,
+    };
     Row { kind, subject: Some(subject), ..track(unit, &format!("statsig::{kind}"), ms) }
 }
 
@@ -56,6 +62,11 @@ pub fn gate_exposure(unit: &str, gate: &str, rule: &str, value: &str, ms: i64) -
 
 pub fn layer_exposure(unit: &str, layer: &str, rule: &str, allocated: &str, ms: i64) -> Row {
     exposed(unit, ms, Kind::LayerExposure, [layer, rule, "", allocated])
+}
+
+/// The same exposure, resting on something else than rules.
+pub fn resting_on(basis: Basis, row: Row) -> Row {
+    Row { subject: row.subject.map(|subject| Subject { basis, ..subject }), ..row }
 }
 
 pub struct Memory {

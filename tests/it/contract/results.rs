@@ -121,7 +121,7 @@ fn an_experiment_is_concluded_from_exposures_and_events() {
         assert_eq!(group(at, "exposures"), json!(exposures));
     }
     assert_eq!(report["crossovers"], 1);
-    assert_eq!(report["notCounted"], json!({"not_a_group": 1, "non_production": 1}));
+    assert_eq!(report["notCounted"], json!({"not_allocated": 1, "non_production": 1}));
     near("chi2", &report["srm"]["chi2"], 0.0);
     near("p of the ratio", &report["srm"]["p"], 1.0);
     assert_eq!((&report["srm"]["status"], &report["srm"]["dof"]), (&json!("ok"), &json!(1)));

@@ -61,7 +61,7 @@ fn a_full_queue_makes_callers_wait_and_no_longer_than_it_is_full() {
         for pending in queued {
             assert_eq!(wait(pending.wait()).map(|receipt| receipt.stored), Ok(1));
         }
-        let log = Contents::read(&house.store.snapshot().expect("a snapshot")).log;
+        let log = Contents::read(&house.store, &house.store.snapshot().expect("a snapshot")).log;
         assert_eq!(log, [0, 1, 2, 3], "who gave up is not stored");
         until("the queue is empty", || {
             house.handle.measure();

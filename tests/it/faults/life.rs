@@ -3,11 +3,11 @@
 use super::disk::Disk;
 use super::oracle::Oracle;
 use super::random::Random;
-use super::sample::{HOUR, event};
+use super::sample::{self, HOUR, event};
 use weir::event::{Outcome, Source, Timestamp};
 use weir::store::{
-    Appender, Applied, Change, CommitError, DedupeLimits, DocumentChange, Job, OpenError, Options, Prepared,
-    QuickRepair, ReadError, RejectedSample, Store, Submission, Tally,
+    Appender, Applied, Change, CommitError, DedupeLimits, DocumentChange, Job, ListChange, ListLimits, OpenError,
+    Options, Prepared, QuickRepair, ReadError, RejectedSample, Store, Submission, Tally,
 };
 
 pub const NOW: Timestamp = Timestamp(HOUR);
@@ -22,6 +22,8 @@ pub fn options(random: &mut Random) -> Options {
         cache_bytes: *random.pick(&[16 << 10, 64 << 10, 1 << 20]),
         block_bytes: *random.pick(&[1 << 10, 4 << 10, 16 << 10]),
         compression: 1,
+        door_compression: -2,
+        pack_from: *random.pick(&[1, 512, usize::MAX]),
         quiet_tails: 1 + random.below(4) as usize,
         rejected_samples: 5,
         dedupe: DedupeLimits {
@@ -30,6 +32,8 @@ pub fn options(random: &mut Random) -> Options {
             epoch_keys: *random.pick(&[1, 8, 40]),
             fanout: 2 + random.below(2) as usize,
         },
+        // Files that begin anew often.
+        lists: ListLimits { lines_a_member: 2, spare_lines: 6, members: 20, ..ListLimits::default() },
         quick_repair: *random.pick(&[QuickRepair::Always, QuickRepair::Never]),
     }
 }
@@ -49,7 +53,8 @@ impl Life {
     /// Lives for so many steps, or until the power goes.
     pub fn live(&mut self, steps: u64, oracle: &mut Oracle, random: &mut Random) -> Result<(), PowerCut> {
         for _ in 0..steps {
-            match random.below(10) {
+            match random.below(11) {
+                10 => self.relist(oracle, random)?,
                 0..=5 => self.append(oracle, random)?,
                 6 => self.change(oracle, random)?,
                 7..=8 => self.work(oracle, random)?,
@@ -98,9 +103,16 @@ impl Life {
                 };
                 let sent = event(number);
                 submission.batch.push(&sent);
+                let enlisted = random.percent(30).then(|| sample::membership(random));
+                if let Some((list, id, is_member)) = &enlisted {
+                    submission.batch.enlist(&list.as_str().into(), id, *is_member);
+                }
                 if known.insert(number) {
                     perhaps.log.push(number);
                     answer.0 += 1;
+                    if let Some((list, id, is_member)) = &enlisted {
+                        perhaps.list(list, std::slice::from_ref(id), *is_member);
+                    }
                 } else {
                     perhaps.tally(sent.source, Outcome::Duplicate, "message_id", 1);
                     answer.1 += 1;
@@ -110,7 +122,7 @@ impl Life {
                 refuse(&mut submission);
                 perhaps.tally(Source::Segment, Outcome::Rejected, "too_deep", 2);
             }
-            changes.push(Change::Append(Box::new(submission)));
+            changes.push(Change::Append(Box::new(self.store.pack(submission))));
             expected.push(answer);
         }
         changes.extend(others);
@@ -120,6 +132,37 @@ impl Life {
         assert_eq!(answered, expected, "stored and duplicate");
         oracle.acknowledge();
         assert_eq!(answers[0].next, oracle.owed.log.len() as u64);
+        Ok(())
+    }
+
+    /// Begins, ends or changes an ID list.
+    fn relist(&mut self, oracle: &mut Oracle, random: &mut Random) -> Result<(), PowerCut> {
+        let mut perhaps = oracle.owed.clone();
+        let mut changes = Vec::new();
+        for _ in 0..1 + random.below(3) {
+            let list = sample::list(random);
+            changes.push(match random.below(8) {
+                0 => {
+                    perhaps.lists.remove(&list);
+                    ListChange::End { list }
+                }
+                1..=3 => {
+                    perhaps.lists.entry(list.clone()).or_default();
+                    ListChange::Begin { list }
+                }
+                _ => {
+                    let mut ids = || (0..random.below(5)).map(|_| sample::id(random)).collect::<Vec<_>>();
+                    let (add, remove) = (ids(), ids());
+                    perhaps.list(&list, &remove, false);
+                    perhaps.list(&list, &add, true);
+                    ListChange::Members { list, add, remove }
+                }
+            });
+        }
+        oracle.perhaps = Some(perhaps);
+        self.commit(vec![Change::Documents(changes.into_iter().map(DocumentChange::List).collect())])?;
+        oracle.acknowledge();
+        oracle.read_files(&self.store);
         Ok(())
     }
 

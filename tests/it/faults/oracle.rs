@@ -1,9 +1,10 @@
 //! The oracle: what is owed after every acknowledgement, and what may be there besides because its commit got no answer.
 
 use super::sample;
-use std::collections::{BTreeMap, HashSet};
+use std::collections::{BTreeMap, BTreeSet, HashSet};
+use weir::evaluate::{IdLists, ListId};
 use weir::event::{Outcome, Source};
-use weir::store::{CheckReport, EventFilter, Snapshot, Volumes};
+use weir::store::{CheckReport, EventFilter, Snapshot, Store, Volumes};
 
 /// What a store holds, as far as its users can tell.
 #[derive(Debug, Clone, Default, PartialEq)]
@@ -14,6 +15,8 @@ pub struct Contents {
     pub totals: BTreeMap<(u8, u8, String), u64>,
     /// Kind and ID -> document.
     pub items: BTreeMap<(String, String), Vec<u8>>,
+    /// Members of each ID list.
+    pub lists: BTreeMap<String, BTreeSet<String>>,
 }
 
 impl Contents {
@@ -21,8 +24,20 @@ impl Contents {
         *self.totals.entry((source.code(), outcome.code(), reason.to_owned())).or_default() += count;
     }
 
+    /// Puts IDs into a list or takes them out; a list that is not there takes nobody.
+    pub fn list(&mut self, list: &str, ids: &[String], is_member: bool) {
+        let Some(members) = self.lists.get_mut(list) else { return };
+        for id in ids {
+            if is_member {
+                members.insert(id.clone());
+            } else {
+                members.remove(id);
+            }
+        }
+    }
+
     /// Reads a whole store and compares each event with what was sent under its number.
-    pub fn read(snapshot: &Snapshot) -> Contents {
+    pub fn read(store: &Store, snapshot: &Snapshot) -> Contents {
         let mut log = Vec::new();
         let mut events = snapshot.events(&EventFilter::default(), usize::MAX).expect("the log can be read");
         events.reverse();
@@ -31,11 +46,17 @@ impl Contents {
             assert_eq!(event, sample::stored(number, sequence as u64), "the event differs from what was sent");
             log.push(number);
         }
+        let lists = store.lists().all().into_iter().map(|list| {
+            let ids = snapshot.list_members(list.id(), 0, usize::MAX).expect("lists can be read");
+            (list.id().to_owned(), ids.expect("the list is there").into_iter().collect())
+        });
+        let lists = lists.collect();
         let items = snapshot.items().expect("items can be read");
         Contents {
             log,
             totals: snapshot.totals().expect("totals can be read"),
             items: items.into_iter().map(|(kind, id, document)| ((kind, id), document)).collect(),
+            lists,
         }
     }
 
@@ -53,12 +74,27 @@ impl Contents {
     }
 }
 
+/// What an SDK that reads a file from its beginning takes for the members.
+fn read_as_sdks_do(file: &str) -> BTreeSet<&str> {
+    let mut members = BTreeSet::new();
+    for line in file.split_terminator('\n') {
+        match line.split_at_checked(1) {
+            Some(("+", hash)) => members.insert(hash),
+            Some(("-", hash)) => members.remove(hash),
+            _ => panic!("a line that neither adds nor removes: {line:?}"),
+        };
+    }
+    members
+}
+
 #[derive(Debug, Default)]
 pub struct Oracle {
     pub owed: Contents,
     pub known: HashSet<u64>,
     /// What the store holds if the commit that was under way got through.
     pub perhaps: Option<Contents>,
+    /// The ID lists' files as an SDK read them last, by their IDs: they may grow and go, but not become others.
+    pub files: BTreeMap<String, String>,
 }
 
 impl Oracle {
@@ -68,14 +104,34 @@ impl Oracle {
         self.known = self.owed.log.iter().copied().collect();
     }
 
+    /// Reads the ID lists' files on, as an SDK does.
+    pub fn read_files(&mut self, store: &Store) {
+        let mut read = BTreeMap::new();
+        for list in store.lists().all() {
+            let file: Vec<u8> = list.bytes(0..list.size()).concat();
+            let file = String::from_utf8(file).expect("a file is text");
+            let known = self.files.get(list.file_id()).map_or("", String::as_str);
+            assert!(file.starts_with(known), "what an SDK has read of a list stands otherwise now");
+            let owed = &self.owed.lists[list.id()];
+            let members = read_as_sdks_do(&file);
+            let expected: BTreeSet<ListId> = owed.iter().map(|id| ListId::of(id)).collect();
+            assert!(expected.iter().map(ListId::as_str).eq(members), "{owed:?}");
+            assert!(expected.iter().all(|unit| store.lists().contains(list.id(), unit)), "{owed:?}");
+            read.insert(list.file_id().to_owned(), file);
+        }
+        self.files = read;
+    }
+
     /// Compares a reopened store with what is owed, and takes over which of the two it turned out to be.
-    pub fn verify(&mut self, snapshot: &Snapshot) -> CheckReport {
-        let found = Contents::read(snapshot);
+    pub fn verify(&mut self, store: &Store) -> CheckReport {
+        let snapshot = &store.snapshot().expect("a snapshot");
+        let found = Contents::read(store, snapshot);
         if self.perhaps.as_ref() == Some(&found) {
             self.acknowledge();
         }
         self.perhaps = None;
         assert_eq!(found, self.owed, "the store holds neither what was acknowledged nor that and the last commit");
+        self.read_files(store);
         assert_eq!(snapshot.next_sequence().0, self.owed.log.len() as u64);
         assert_eq!(snapshot.volumes().expect("volumes can be read"), self.owed.volumes(snapshot));
         let report = snapshot.check().expect("a check can read everything");

@@ -1,7 +1,7 @@
 //! Events that follow from a number, so that what is stored can be compared with what was sent without keeping either.
 
 use super::random::Random;
-use weir::event::{Event, Kind, Source, Subject, TermId, Timestamp, Unit};
+use weir::event::{Basis, Event, Kind, Source, Subject, TermId, Timestamp, Unit};
 use weir::store::StoredEvent;
 
 pub const HOUR: i64 = 3_600_000;
@@ -40,6 +40,7 @@ pub fn event(number: u64) -> Event<'static> {
             rule: format!("group-{}", number % 3),
             value: String::new(),
             allocated: String::new(),
+            basis: Basis::Rules,
         }),
         raw: format!(r#"{{"event":"Event {}","noise":"{noise}"}}"#, number % 5).into(),
         shared: random.percent(30).then(|| r#"{"context":{"library":{"name":"analytics.js"}}}"#.into()),
@@ -76,4 +77,19 @@ pub fn stored(number: u64, sequence: u64) -> StoredEvent {
 /// The number of an event that was read.
 pub fn number(event: &StoredEvent) -> u64 {
     event.message_id.strip_prefix("m-").and_then(|n| n.parse().ok()).expect("an event of ours")
+}
+
+/// One of a few lists, whether it is there or not.
+pub fn list(random: &mut Random) -> String {
+    format!("list-{}", random.below(3))
+}
+
+/// Somebody who may be in a list.
+pub fn id(random: &mut Random) -> String {
+    format!("user-{}", random.below(12))
+}
+
+/// An event's effect on a list.
+pub fn membership(random: &mut Random) -> (String, String, bool) {
+    (list(random), id(random), random.percent(60))
 }

@@ -3,7 +3,7 @@
 use super::assert_sound;
 use super::dice::Dice;
 use super::oracle::{Row, read_log};
-use crate::running::{Answer, Connection, PATIENCE, SERVER_KEY, Server, gzip, project};
+use crate::running::{Answer, Connection, PATIENCE, SERVER_KEY, Server, gzip, project, reversed_base64, zstd};
 use serde_json::Value;
 use std::collections::HashSet;
 use std::net::SocketAddr;
@@ -137,7 +137,7 @@ fn bodies_that_are_no_json_are_refused_on_every_path() {
     let whole = br#"{"batch":[{"type":"track","event":"x","userId":"u"}],"type":"track","event":"x","userId":"u"}"#;
     let zipped = gzip(whole);
     let half = gzip(&whole[..40]);
-    let bodies: [(&str, &str, Vec<u8>); 14] = [
+    let bodies: [(&str, &str, Vec<u8>); 16] = [
         ("empty", "", vec![]),
         ("blank", "", b" \n\t ".to_vec()),
         ("cut off", "", whole[..whole.len() - 3].to_vec()),
@@ -155,6 +155,8 @@ fn bodies_that_are_no_json_are_refused_on_every_path() {
         ("objects of depth 10,000", "", "{\"batch\":".repeat(10_000).into_bytes()),
         ("truncated gzip", "content-encoding: gzip\r\n", zipped[..zipped.len() - 9].to_vec()),
         ("gzip of half, twice", "content-encoding: gzip\r\n", [&half[..], &half[..]].concat()),
+        ("truncated zstd", "content-encoding: zstd\r\n", zstd(whole)[..40].to_vec()),
+        ("zstd followed by more", "content-encoding: zstd\r\n", [zstd(whole), b"{}".to_vec()].concat()),
         ("gzip followed by more", "content-encoding: gzip\r\n", [&zipped[..], &zipped[..8]].concat()),
     ];
     let mut connection = server.connect();
@@ -245,8 +247,20 @@ fn mutate(seeds: &[(String, Vec<u8>)], address: SocketAddr, mut dice: Dice) -> [
                 headers.push_str("\r\ncontent-encoding: gzip");
             }
             3 => headers.push_str("\r\ncontent-encoding: gzip"),
+            4 => {
+                let middle = dice.below(body.len());
+                body = [zstd(&body[..middle]), zstd(&body[middle..])].concat();
+                damage(&mut body, &mut dice);
+                headers.push_str("\r\ncontent-encoding: zstd");
+            }
+            5 => {
+                body = reversed_base64(&body);
+                damage(&mut body, &mut dice);
+            }
             _ => {}
         }
+        let query = dice.pick(&["", "", "", "", "?se=1", "?gz=1", "?gz=1&se=1"]);
+        let path = &format!("{path}{query}");
         let begun = Instant::now();
         let answer = post(&mut connection, path, &headers, &body);
         let answer = answer.unwrap_or_else(|error| panic!("{path}: {error}: {}", String::from_utf8_lossy(&body)));

@@ -1,7 +1,7 @@
 //! The catalog by HTTP: which item, which page, which version; the room `admin` does the rest.
 
 use super::{Wrapped, answer, blocking, number, refuse};
-use crate::admin::{Action, AdminError, DEFAULT_ROWS, Deed, ItemChange, Listed, MAX_ROWS, overrides_of};
+use crate::admin::{Action, AdminError, DEFAULT_ROWS, Deed, ItemChange, Listed, MAX_ROWS, Numbered, overrides_of};
 use crate::catalog::ItemKind;
 use crate::http::app::House;
 use crate::http::query;
@@ -18,19 +18,7 @@ use serde_json::Value;
 struct Paged {
     message: &'static str,
     data: Vec<Value>,
-    pagination: Pagination,
-}
-
-#[derive(Serialize)]
-#[serde(rename_all = "camelCase")]
-struct Pagination {
-    items_per_page: usize,
-    page_number: usize,
-    total_items: usize,
-    /// Paths of the pages beside this one, and of the list without pages.
-    next_page: Option<String>,
-    previous_page: Option<String>,
-    all: String,
+    pagination: Numbered,
 }
 
 /// Which page of a list is wanted: items a page, and its number from 1 on.
@@ -47,7 +35,7 @@ impl PageQuery {
             return Err(AdminError::refused("invalid_limit", format!("limit must be from 1 to {MAX_ROWS}")));
         }
         match number(asked("page"), "page")?.unwrap_or(1) {
-            0 => Err(AdminError::refused("invalid_query", "page must be 1 or more; the first page is 1")),
+            0 => Err(AdminError::refused("invalid_page", "page must be a whole number from 1 on")),
             page => Ok(PageQuery { limit, page }),
         }
     }
@@ -59,10 +47,10 @@ impl PageQuery {
     fn paged(&self, path: &str, listed: Listed) -> Paged {
         let at = |page: usize| format!("{path}?page={page}&limit={}", self.limit);
         let more = self.first().saturating_add(listed.items.len()) < listed.total && !listed.items.is_empty();
-        let pagination = Pagination {
+        let pagination = Numbered {
             items_per_page: self.limit,
             page_number: self.page,
-            total_items: listed.total,
+            total_items: listed.total as u64,
             next_page: more.then(|| at(self.page + 1)),
             previous_page: (self.page > 1).then(|| at(self.page - 1)),
             all: path.to_owned(),

@@ -1,11 +1,11 @@
 //! The OpenAPI 3.1 document of the console API, written from the table that routes its requests and from the types that
 //! read and write its JSON. Holds no data of the project, so that no key is needed to read it.
 
-use crate::admin::{Applied, AuditRow, EventRow, ItemMetadata, KeyInfo, NameRow, Status};
+use crate::admin::{Applied, AuditRow, Deed, EventRow, ItemMetadata, KeyInfo, ListedIds, NameRow, Status};
 use crate::catalog::{ProjectFile, definitions};
 use crate::http::reply::Reply;
 use crate::http::route::Verb;
-use crate::http::route::console::{Answer, Endpoint, TABLE};
+use crate::http::route::console::{Answer, Call, Endpoint, TABLE};
 use crate::store::RejectedSample;
 use hyper::StatusCode;
 use schemars::generate::SchemaSettings;
@@ -77,7 +77,9 @@ fn operation(endpoint: &Endpoint) -> Value {
     let mut parameters: Vec<Value> =
         named.map(|name| json!({"name": name, "in": "path", "required": true, "schema": {"type": "string"}})).collect();
     let paging: &[(&str, &str)] = match &endpoint.answer {
-        Answer::Pages(_) => &[("limit", "Items a page, 1 to 1000; 100 if left out"), ("page", "The page, from 1 on")],
+        Answer::Pages(_) | Answer::IdPages(_) => {
+            &[("limit", "Items a page, 1 to 1000; 100 if left out"), ("page", "The page, from 1 on")]
+        }
         _ => &[],
     };
     for (name, description) in paging.iter().chain(endpoint.query) {
@@ -88,8 +90,7 @@ fn operation(endpoint: &Endpoint) -> Value {
         };
         parameters.push(json!({"name": name, "in": "query", "description": description, "schema": schema}));
     }
-    let changes_item =
-        endpoint.verb != Verb::Get && endpoint.path.contains("{id}") && !endpoint.path.starts_with("keys");
+    let changes_item = matches!(endpoint.call, Call::Change(_, deed) if deed != Deed::Create);
     if changes_item {
         let description = "The version that the change was thought out for; another is refused with version_conflict";
         let schema = json!({"type": "string"});
@@ -114,7 +115,7 @@ fn operation(endpoint: &Endpoint) -> Value {
         None => operation["security"] = json!([]),
     }
     if let Some(request) = &endpoint.request {
-        let required = endpoint.verb != Verb::Delete && request != "Abandonment";
+        let required = !(endpoint.verb == Verb::Delete && request.ends_with("Overrides")) && request != "Abandonment";
         operation["requestBody"] =
             json!({"required": required, "content": {"application/json": {"schema": reference(request)}}});
     }
@@ -140,6 +141,7 @@ fn answered(answer: &Answer) -> (&'static str, Value) {
         Answer::Data(of) => ("application/json", wrapped(reference(of), None)),
         Answer::All(of) => ("application/json", wrapped(list(of), None)),
         Answer::Pages(of) => ("application/json", wrapped(list(of), Some("Pages"))),
+        Answer::IdPages(of) => ("application/json", wrapped(reference(of), Some("Pages"))),
         Answer::Endless(of) => ("application/json", wrapped(list(of), Some("Endless"))),
         Answer::Bare(of) => ("application/json", reference(of)),
         Answer::Stream => ("text/event-stream", json!({"type": "string"})),
@@ -161,6 +163,7 @@ fn schemas() -> Map<String, Value> {
         ("Status", generator.root_schema_for::<Status>()),
         ("Applied", generator.root_schema_for::<Applied>()),
         ("Key", generator.root_schema_for::<KeyInfo>()),
+        ("ListedIds", generator.root_schema_for::<ListedIds>()),
         ("AuditRow", generator.root_schema_for::<AuditRow>()),
         ("ItemMetadata", generator.root_schema_for::<ItemMetadata>()),
     ] {
@@ -233,6 +236,15 @@ fn by_hand() -> Value {
             "properties": project["properties"],
         },
         "OpenApi": {"type": "object", "description": "An OpenAPI document."},
+        "Ids": {"anyOf": [
+            {"type": "array", "items": {"type": ["string", "integer"]}},
+            {
+                "type": "object",
+                "additionalProperties": false,
+                "properties": {"ids": {"type": "array", "items": {"type": ["string", "integer"]}}},
+                "required": ["ids"],
+            },
+        ]},
         "Rules": {"type": "array", "items": reference("Rule")},
         "EnvironmentList": {
             "type": "object",

@@ -2,7 +2,7 @@
 //! whole family of items.
 
 use super::{Answer, Call, Endpoint};
-use crate::admin::{Action, Deed};
+use crate::admin::{Action, Deed, ListEdit};
 use crate::catalog::{ItemKind, Role};
 use crate::http::route::Verb;
 use std::sync::LazyLock;
@@ -323,6 +323,16 @@ impl Table {
         self.add(Verb::Get, path, rules, Role::Viewer, "listSegmentRules", "The rules of a segment").answer =
             Answer::All("Rule".into());
         self.act(segments, Verb::Post, "conditional", Action::SetRules, "Set the rules of a segment").request("Rules");
+        let path = "segments/{id}/id_list";
+        self.add(Verb::Get, path, Call::IdList, Role::Viewer, "listSegmentIds", "Who is in a segment of type id_list")
+            .answer(Answer::IdPages("ListedIds".into()));
+        for (verb, edit, operation, summary) in [
+            (Verb::Patch, ListEdit::Add, "addSegmentIds", "Add IDs to a segment"),
+            (Verb::Delete, ListEdit::Remove, "removeSegmentIds", "Remove IDs from a segment"),
+        ] {
+            self.add(verb, path, Call::EditIdList(edit), segments.role, operation, summary).request("Ids").answer =
+                Answer::Data("ListedIds".into());
+        }
         let list = Call::Items(metrics.kind);
         self.add(Verb::Get, "metrics/list", list, Role::Viewer, "listAllMetrics", "List metrics, by Statsig's path")
             .answer = Answer::Pages("Metric".into());
