@@ -284,7 +284,7 @@ fn a_person_sees_and_changes_who_is_in_a_list() {
         let answer = server.ask(method, path, &[("statsig-api-key", key)], "a");
         assert_eq!((answer.status, answer.code().as_str()), expected, "{method} {key}");
     }
-    for (query, code) in [("?limit=0", "invalid_limit"), ("?limit=1001", "invalid_limit"), ("?page=0", "invalid_query")]
+    for (query, code) in [("?limit=0", "invalid_limit"), ("?limit=1001", "invalid_limit"), ("?page=0", "invalid_page")]
     {
         let answer = server.get(&format!("{path}{query}"));
         assert_eq!((answer.status, answer.code().as_str()), (400, code), "{query}");

@@ -47,7 +47,7 @@ impl PageQuery {
             return Err(AdminError::refused("invalid_limit", format!("limit must be from 1 to {MAX_ROWS}")));
         }
         match number(asked("page"), "page")?.unwrap_or(1) {
-            0 => Err(AdminError::refused("invalid_query", "page must be 1 or more; the first page is 1")),
+            0 => Err(AdminError::refused("invalid_page", "page must be 1 or more; the first page is 1")),
             page => Ok(PageQuery { limit, page }),
         }
     }

@@ -161,6 +161,14 @@ fn the_rules_of_a_segment_are_set_as_a_whole() {
     let server = Server::start(&project());
     done(&server, "POST", "segments", &json!({"name": "s", "type": "rule_based"}));
     done(&server, "POST", "segments", &json!({"name": "list", "type": "id_list", "ids": ["u1"]}));
+    // A segment of the other type has its list from the start until it is removed.
+    assert_eq!(read(&server, "segments/list/id_list")["ids"], json!(["u1"]));
+    done(&server, "PATCH", "segments/list", &json!({"ids": ["u2"]}));
+    assert_eq!(read(&server, "segments/list/id_list")["ids"], json!(["u2"]));
+    done(&server, "POST", "segments", &json!({"name": "gone", "type": "id_list", "ids": ["u1"]}));
+    done(&server, "DELETE", "segments/gone", &Value::Null);
+    done(&server, "POST", "segments", &json!({"name": "gone", "type": "id_list"}));
+    assert_eq!(read(&server, "segments/gone/id_list")["count"], 0, "nobody is in it any more");
     let rules = json!([everyone("all", 100.0)]);
     assert_eq!(done(&server, "POST", "segments/s/conditional", &rules)["rules"], rules);
     assert_eq!(read(&server, "segments/s/conditional"), rules);

@@ -135,7 +135,7 @@ fn lists_come_in_numbered_pages() {
         ("?limit=0", "invalid_limit"),
         ("?limit=1001", "invalid_limit"),
         ("?limit=x", "invalid_query"),
-        ("?page=0", "invalid_query"),
+        ("?page=0", "invalid_page"),
         ("?page=-1", "invalid_query"),
     ] {
         assert_eq!(refused(&server, "GET", &format!("gates{query}"), &Value::Null), (400, code.to_owned()), "{query}");
