@@ -2,8 +2,11 @@
 //! async callers put it on the blocking pool. Knows no HTTP beyond the status that an error suggests.
 
 mod change;
+mod config_change;
 mod events;
 mod exposure;
+mod history;
+mod item;
 mod keys;
 mod lists;
 mod question;
@@ -13,8 +16,10 @@ mod status;
 
 pub use change::{Applied, ApplyOptions};
 pub use events::{DEFAULT_ROWS, EventRow, EventsQuery, MAX_ROWS, NameRow, Page, Pagination, Since, Skipped};
+pub use history::AuditRow;
+pub use item::{Action, Deed, ItemChange, ItemMetadata, Listed, overrides_of};
 pub use keys::{KeyInfo, NewKey};
-pub use lists::{IDS_PER_CALL, IdListFile, IdListPage, ListEdit, ListedIds};
+pub use lists::{IDS_PER_CALL, IdListFile, ListEdit, ListedIds};
 pub use question::{ResultsQuery, Subject};
 pub use session::{ConsoleLink, Session};
 pub use state::State;
@@ -52,7 +57,7 @@ pub struct AdminError {
     pub code: &'static str,
     /// Says what to do.
     pub message: String,
-    /// Every mistake of a project file, with its place.
+    /// Every mistake of a project file or item, with its place.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub mistakes: Vec<Mistake>,
 }
@@ -60,6 +65,19 @@ pub struct AdminError {
 impl AdminError {
     pub(crate) fn refused(code: &'static str, message: impl Into<String>) -> AdminError {
         AdminError { status: 400, code, message: message.into(), mistakes: Vec::new() }
+    }
+
+    /// It does not go together with what is there.
+    pub(crate) fn conflict(code: &'static str, message: impl Into<String>) -> AdminError {
+        AdminError { status: 409, ..AdminError::refused(code, message) }
+    }
+
+    pub(crate) fn invalid_item(mistakes: Vec<Mistake>) -> AdminError {
+        let message = match mistakes.as_slice() {
+            [one] => format!("{one}; nothing was changed"),
+            many => format!("{} mistakes; nothing was changed", many.len()),
+        };
+        AdminError { mistakes, ..AdminError::refused("invalid_item", message) }
     }
 
     pub(crate) fn stopping() -> AdminError {

@@ -6,6 +6,7 @@ mod check;
 mod contents;
 mod digest;
 mod document;
+mod edit;
 mod experiment;
 mod gate;
 mod id_type;
@@ -27,6 +28,8 @@ mod shape;
 
 pub use allocation::BUCKETS;
 pub use digest::Digest;
+pub use document::read_json;
+pub use edit::{Edit, definitions, shape_of};
 pub use experiment::{
     ConfidenceInterval, Experiment, ExperimentOverrides, Group, GroupOverride, IdOverride, Link, OverrideType, Status,
 };
@@ -49,7 +52,7 @@ pub use pattern::Pattern;
 pub use plan::{ApplyOptions, Change, Kept, Plan, WhyKept};
 pub use project_file::ProjectFile;
 pub use rule::{Condition, ConditionType, Operator, RolloutStep, Rule, Target};
-pub use secret::{HIDDEN, Secret};
+pub use secret::{HIDDEN, SECRET_FIELDS, Secret};
 pub use segment::{Segment, SegmentType};
 pub use settings::{DEFAULT_ENVIRONMENTS, Settings, UtcOffset};
 

@@ -46,7 +46,7 @@ pub use open::OpenError;
 #[cfg(test)]
 pub use probe::Pushed;
 pub use seal::{Job, Prepared};
-pub use snapshot::{EventFilter, HourlyTally, ReadError, Snapshot, StoredEvent, StoredItem};
+pub use snapshot::{EventFilter, HourlyTally, ReadError, Snapshot, StoredEvent, StoredItem, StoredVersion};
 pub use terms::{Dictionary, Terms};
 pub use volumes::Volumes;
 

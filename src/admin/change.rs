@@ -1,11 +1,13 @@
 //! Changing the catalog by a project file: checked whole, planned, written in one transaction together with the events that
 //! tell of it, and in force when it returns.
 
+use super::config_change::{Became, called};
 use super::state::State;
 use super::{Admin, AdminError};
-use crate::catalog::{self, Catalog, Item, ItemRef, Mistake, Plan, ProjectFile};
-use crate::event::{Event, Kind, PRODUCTION, Source, Timestamp};
+use crate::catalog::{self, Catalog, Change, Item, ItemRef, Mistake, ProjectFile};
+use crate::event::Timestamp;
 use crate::store::{Batch, DocumentChange, Submission};
+use schemars::JsonSchema;
 use serde::Serialize;
 use std::sync::{Arc, PoisonError};
 
@@ -22,7 +24,7 @@ pub struct ApplyOptions {
 }
 
 /// What applying a project file came to.
-#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct Applied {
     pub created: Vec<String>,
@@ -36,14 +38,10 @@ pub struct Applied {
     pub new_keys: Vec<super::NewKey>,
 }
 
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, JsonSchema)]
 pub struct KeptItem {
     pub item: String,
     pub why: String,
-}
-
-fn called(item: &ItemRef) -> String {
-    format!("{} {}", item.kind, item.id)
 }
 
 impl Admin {
@@ -54,7 +52,11 @@ impl Admin {
         let _one_at_a_time = self.inner.changing.lock().unwrap_or_else(PoisonError::into_inner);
         let state = self.state();
         let how = catalog::ApplyOptions { force: options.force, prune: options.prune };
-        let plan = state.catalog.plan(&file, how);
+        let mut plan = state.catalog.plan(&file, how);
+        let snapshot = self.store().snapshot()?;
+        for Change { item, .. } in &plan.create {
+            plan.past.insert(item.clone(), snapshot.last_version(item.kind.as_str(), &item.id)?);
+        }
         let now = self.now();
         let after = state.catalog.after(&plan, &options.author, now).map_err(invalid)?;
         let keys = state.keys.plan(file.keys());
@@ -76,7 +78,13 @@ impl Admin {
         if options.dry_run || (plan.is_empty() && keys.create.is_empty() && keys.update.is_empty()) {
             return Ok(applied);
         }
-        let mut documents = documents(&state.catalog, &plan, &after, &options.author, now);
+        let set = plan.create.iter().chain(&plan.update).chain(&plan.adopt).map(|change| &change.item);
+        let items = set.chain(&plan.remove);
+        let mut documents = documents(&state.catalog, &after, items, &options.author, now);
+        let created = plan.create.iter().map(|change| (&change.item, Became::Created));
+        let updated = plan.update.iter().map(|change| (&change.item, Became::Updated));
+        let removed = plan.remove.iter().map(|item| (item, Became::Removed));
+        let told = created.chain(updated).chain(removed);
         for key in keys.update {
             documents.push(super::keys::put(&key));
         }
@@ -87,8 +95,8 @@ impl Admin {
                 applied.new_keys.push(super::NewKey::of(&key, text));
             }
         }
-        let batch = self.tell(&plan, &after, &options.author, now);
-        self.write(documents, batch)?;
+        let told = self.tell(&state.catalog, &after, told, &options.author, now);
+        self.write(documents, told)?;
         Ok(applied)
     }
 
@@ -100,55 +108,24 @@ impl Admin {
         self.inner.state.store(Arc::new(state));
         Ok(())
     }
-
-    /// The events that tell of a change.
-    fn tell(&self, plan: &Plan, after: &Catalog, author: &str, now: Timestamp) -> Batch {
-        let mut batch = self.store().new_batch();
-        let changed = |item: &ItemRef| after.item(item.kind, &item.id).map_or(0, |item| item.version);
-        let rows = (plan.create.iter().map(|change| (&change.item, "created", changed(&change.item))))
-            .chain(plan.update.iter().map(|change| (&change.item, "updated", changed(&change.item))))
-            .chain(plan.remove.iter().map(|item| (item, "removed", 0)));
-        let change = self.random_u128();
-        for (index, (item, action, version)) in rows.enumerate() {
-            // Only names and versions: a document may hold secrets, and the history has it.
-            let raw = serde_json::json!({
-                "eventName": "statsig::config_change",
-                "time": now.0,
-                "user": { "name": author },
-                "metadata": {
-                    "type": item.kind.as_str(),
-                    "name": item.id,
-                    "action": action,
-                    "author": author,
-                    "version": version,
-                },
-            });
-            batch.push(&Event {
-                source: Source::Console,
-                kind: Kind::ConfigChange,
-                name: "statsig::config_change".into(),
-                message_id: format!("change-{change:032x}-{index}").into(),
-                time: now,
-                received: now,
-                environment: PRODUCTION.into(),
-                units: Vec::new(),
-                value: None,
-                subject: None,
-                raw: raw.to_string().into(),
-                shared: None,
-            });
-        }
-        batch
-    }
 }
 
-fn documents(before: &Catalog, plan: &Plan, after: &Catalog, author: &str, now: Timestamp) -> Vec<DocumentChange> {
+/// How a change from one catalog to the next is written: each of the items as it is then, or as removed.
+pub(super) fn documents<'a>(
+    before: &Catalog,
+    after: &Catalog,
+    items: impl IntoIterator<Item = &'a ItemRef>,
+    author: &str,
+    now: Timestamp,
+) -> Vec<DocumentChange> {
     let mut documents: Vec<DocumentChange> =
         after.id_types().iter().map(|it| DocumentChange::AddIdType { name: it.name.clone() }).collect();
-    for change in plan.create.iter().chain(&plan.update).chain(&plan.adopt) {
-        documents.extend(after.item(change.item.kind, &change.item.id).map(put));
+    for it in items {
+        documents.push(match after.item(it.kind, &it.id) {
+            Some(item) => put(item),
+            None => remove(it, before, author, now),
+        });
     }
-    documents.extend(plan.remove.iter().map(|gone| remove(gone, before, author, now)));
     let (settled, unsettled) = after.settled_since(before);
     documents.extend(settled.into_iter().map(put));
     for item in unsettled {

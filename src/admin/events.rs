@@ -7,6 +7,7 @@ use crate::event::{Outcome, Sequence, Source, TermId, Timestamp};
 use crate::ingest::view;
 use crate::results::NotCounted;
 use crate::store::{EventFilter, RejectedSample, Snapshot, StoredEvent};
+use schemars::JsonSchema;
 use serde::Serialize;
 use serde_json::value::RawValue;
 use serde_json::{Map, Value};
@@ -30,7 +31,7 @@ pub struct EventsQuery {
 }
 
 /// One event as the API shows it.
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct EventRow {
     pub sequence: u64,
@@ -48,6 +49,7 @@ pub struct EventRow {
     pub metadata: Map<String, Value>,
     pub user: Map<String, Value>,
     pub environment: String,
+    #[schemars(with = "Map<String, Value>")]
     pub raw: Box<RawValue>,
     /// Of an exposure: the gates and holdouts on the way to it, by name where that is known.
     #[serde(skip_serializing_if = "Vec::is_empty")]
@@ -60,6 +62,7 @@ pub struct EventRow {
     pub why: Option<&'static str>,
     /// What the whole batch said for each of its events, if anything.
     #[serde(skip_serializing_if = "Option::is_none")]
+    #[schemars(with = "Option<Map<String, Value>>")]
     pub shared: Option<Box<RawValue>>,
 }
 
@@ -128,7 +131,7 @@ pub struct Skipped {
 }
 
 /// One event name of one source.
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct NameRow {
     pub name: String,

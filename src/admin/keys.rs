@@ -3,11 +3,12 @@
 use super::{Admin, AdminError};
 use crate::catalog::{Key, KeyType, Role};
 use crate::store::DocumentChange;
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use std::sync::PoisonError;
 
 /// A key as lists show it.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct KeyInfo {
     pub id: String,
@@ -23,7 +24,7 @@ pub struct KeyInfo {
 }
 
 /// A key that was just made, with its text.
-#[derive(Clone, PartialEq, Eq, Serialize)]
+#[derive(Clone, PartialEq, Eq, Serialize, JsonSchema)]
 pub struct NewKey {
     #[serde(flatten)]
     pub info: KeyInfo,

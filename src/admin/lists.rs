@@ -2,7 +2,6 @@
 //! and ends with the segment, and takes over what changes in the segment's own `ids`; IDs that came otherwise stay. To change a
 //! list is not to change the catalog: it makes no version and no event.
 
-use super::events::{DEFAULT_ROWS, MAX_ROWS};
 use super::{Admin, AdminError};
 use crate::catalog::{Catalog, Segment, SegmentType};
 use crate::ingest;
@@ -46,27 +45,6 @@ pub struct ListedIds {
     pub ids: Option<Vec<String>>,
 }
 
-/// A page of a list, as Statsig's Console API has it.
-#[derive(Debug, Serialize)]
-pub struct IdListPage {
-    pub message: &'static str,
-    pub data: ListedIds,
-    pub pagination: Numbered,
-}
-
-/// Where a numbered page stands.
-#[derive(Debug, Serialize)]
-#[serde(rename_all = "camelCase")]
-pub struct Numbered {
-    pub items_per_page: usize,
-    pub page_number: usize,
-    pub total_items: u64,
-    /// Paths; null where there is no such page.
-    pub next_page: Option<String>,
-    pub previous_page: Option<String>,
-    pub all: String,
-}
-
 impl Admin {
     /// Every ID list by its name, with its file's address below `base` (`https://host`).
     pub fn id_lists(&self, base: &str) -> BTreeMap<String, IdListFile> {
@@ -81,33 +59,11 @@ impl Admin {
         files.map(|file| (file.name.clone(), file)).collect()
     }
 
-    /// IDs in a list, in an order that stays while the list does.
-    pub fn id_list(&self, segment: &str, limit: Option<usize>, page: Option<usize>) -> Result<IdListPage, AdminError> {
-        let (limit, page) = (limit.unwrap_or(DEFAULT_ROWS), page.unwrap_or(1));
-        if !(1..=MAX_ROWS).contains(&limit) {
-            return Err(AdminError::refused("invalid_limit", format!("limit must be from 1 to {MAX_ROWS}")));
-        }
-        let Some(skip) = page.checked_sub(1).and_then(|before| before.checked_mul(limit)) else {
-            return Err(AdminError::refused("invalid_page", "page must be a whole number from 1 on"));
-        };
+    /// A page of the IDs in a list, in an order that stays while the list does.
+    pub fn id_list(&self, segment: &str, first: usize, limit: usize) -> Result<ListedIds, AdminError> {
         let list = self.id_list_segment(segment)?;
-        let ids = self.store().snapshot()?.list_members(&list.id, skip, limit)?.unwrap_or_default();
-        let count = self.count(&list);
-        let all = format!("/console/v1/segments/{}/id_list", encoded(&list.id));
-        let path = |page: usize| format!("{all}?page={page}&limit={limit}");
-        let pagination = Numbered {
-            items_per_page: limit,
-            page_number: page,
-            total_items: count,
-            next_page: (((skip + limit) as u64) < count).then(|| path(page + 1)),
-            previous_page: (page > 1).then(|| path(page - 1)),
-            all: all.clone(),
-        };
-        Ok(IdListPage {
-            message: "IDs listed.",
-            data: ListedIds { name: list.name, count, ids: Some(ids) },
-            pagination,
-        })
+        let ids = self.store().snapshot()?.list_members(&list.id, first, limit)?.unwrap_or_default();
+        Ok(ListedIds { count: self.count(&list), name: list.name, ids: Some(ids) })
     }
 
     /// Adds IDs to a list or removes them: all of them, or none where there is no room for all.
@@ -288,19 +244,6 @@ pub(super) fn complete(catalog: &Catalog, store: &Store, writer: &Handle) {
         // The lists are empty until the next start; everything else works.
         tracing::error!(%error, "ID lists could not be brought in line with the segments");
     }
-}
-
-/// A path segment, percent-encoded.
-fn encoded(text: &str) -> String {
-    let mut encoded = String::with_capacity(text.len());
-    for byte in text.bytes() {
-        if byte.is_ascii_alphanumeric() || b"-._~".contains(&byte) {
-            encoded.push(char::from(byte));
-        } else {
-            encoded.push_str(&format!("%{byte:02X}"));
-        }
-    }
-    encoded
 }
 
 #[cfg(test)]

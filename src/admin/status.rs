@@ -2,6 +2,7 @@
 
 use super::{Admin, AdminError};
 use crate::event::{Outcome, Source};
+use schemars::JsonSchema;
 use serde::Serialize;
 use std::collections::BTreeMap;
 use std::sync::{Mutex, MutexGuard, PoisonError};
@@ -14,7 +15,7 @@ const UNKNOWN_ID_TYPES: usize = 100;
 pub(super) struct UnknownIdTypes(Mutex<BTreeMap<String, u64>>);
 
 /// Events of all time that were not stored, by reason.
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, JsonSchema)]
 pub struct NotStored {
     pub source: &'static str,
     pub outcome: &'static str,
@@ -22,7 +23,7 @@ pub struct NotStored {
     pub count: u64,
 }
 
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct Status {
     pub version: &'static str,

@@ -9,6 +9,8 @@ mod nesting;
 mod project;
 mod switch;
 
+pub(super) use names::NAMESPACES;
+
 use super::contents::Contents;
 use super::id_type::BUILT_IN;
 use super::item::ItemKind;

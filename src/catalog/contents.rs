@@ -195,6 +195,6 @@ where
 }
 
 /// Defaults spelled out, so that writing a default into the project file is no change.
-fn stored_form(value: &impl Serialize) -> Value {
+pub(super) fn stored_form(value: &impl Serialize) -> Value {
     serde_json::to_value(value).expect("the catalog's types have text keys and finite numbers only")
 }

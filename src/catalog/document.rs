@@ -1,10 +1,24 @@
 //! JSON as a person wrote it: any value, but no field twice, because one of the two would be lost without a word.
 
+use super::mistake::Mistake;
 use serde::de::{Deserialize, Deserializer, Error, MapAccess, SeqAccess, Visitor};
 use serde_json::{Map, Number, Value};
 use std::fmt;
 
-pub(super) struct Document(pub Value);
+/// Reads JSON text, or says where it is none.
+pub fn read_json(text: &str) -> Result<Value, Mistake> {
+    match serde_json::from_str::<Document>(text) {
+        Ok(Document(value)) => Ok(value),
+        Err(error) => {
+            let place = format!("line {}, column {}", error.line(), error.column());
+            let message = error.to_string();
+            let what = message.split(" at line ").next().unwrap_or_default();
+            Err(Mistake::new(place, format!("cannot be read as JSON: {what}")))
+        }
+    }
+}
+
+struct Document(Value);
 
 impl<'de> Deserialize<'de> for Document {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Document, D::Error> {

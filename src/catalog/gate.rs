@@ -27,6 +27,9 @@ pub struct Gate {
     /// A disabled gate fails for everyone.
     #[serde(default = "yes")]
     pub is_enabled: bool,
+    /// Whether it is put away. What is archived is disabled too.
+    #[serde(default, skip_serializing_if = "is_false")]
+    pub is_archived: bool,
     /// What it is for.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub description: Option<String>,
@@ -122,6 +125,9 @@ pub struct DynamicConfig {
     /// A disabled config gives its default to everyone.
     #[serde(default = "yes")]
     pub is_enabled: bool,
+    /// Whether it is put away. What is archived is disabled too.
+    #[serde(default, skip_serializing_if = "is_false")]
+    pub is_archived: bool,
     /// What it is for.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub description: Option<String>,

@@ -70,6 +70,14 @@ impl ItemKind {
         ItemKind::ALL.into_iter().find(|kind| kind.as_str() == word)
     }
 
+    /// A document of this kind without its secrets.
+    pub fn shown(self, document: &Value) -> Value {
+        match self {
+            ItemKind::Integration => without_secrets(document),
+            _ => document.clone(),
+        }
+    }
+
     /// The project file's section that holds items of this kind; for internal ones only where a mistake is.
     pub fn section(self) -> &'static str {
         match self {
@@ -140,10 +148,7 @@ pub struct Item {
 impl Item {
     /// The document without its secrets.
     pub fn shown(&self) -> Value {
-        match self.kind {
-            ItemKind::Integration => without_secrets(&self.document),
-            _ => self.document.clone(),
-        }
+        self.kind.shown(&self.document)
     }
 }
 

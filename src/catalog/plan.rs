@@ -8,6 +8,7 @@ use super::project_file::ProjectFile;
 use crate::event::Timestamp;
 use serde::{Serialize, Serializer};
 use serde_json::Value;
+use std::collections::BTreeMap;
 use std::fmt;
 
 /// How a project file is applied.
@@ -87,6 +88,10 @@ pub struct Plan {
     pub remove: Vec<ItemRef>,
     pub unchanged: Vec<ItemRef>,
     pub kept: Vec<Kept>,
+    /// The last version of an item of the same ID that was there before and removed: versions go on from it, so that
+    /// no history is written over. Filled in by whoever knows the history.
+    #[serde(skip)]
+    pub past: BTreeMap<ItemRef, u64>,
 }
 
 impl Plan {
@@ -138,7 +143,8 @@ impl Catalog {
         let mut items = self.items.clone();
         plan.remove.iter().for_each(|item_ref| drop(items.remove(item_ref)));
         for change in plan.create.iter().chain(&plan.update) {
-            let version = items.get(&change.item).map_or(0, |item| item.version) + 1;
+            let past = plan.past.get(&change.item).copied().unwrap_or_default();
+            let version = items.get(&change.item).map_or(past, |item| item.version) + 1;
             let ItemRef { kind, id } = change.item.clone();
             let applied = Some(Digest::of_document(&change.document));
             let (document, author) = (change.document.clone(), author.to_string());

@@ -2,7 +2,7 @@
 
 use super::check;
 use super::contents::{Contents, Environments};
-use super::document::Document;
+use super::document::read_json;
 use super::experiment::Experiment;
 use super::gate::{DynamicConfig, Gate, Holdout};
 use super::id_type::IdType;
@@ -30,19 +30,13 @@ pub struct ProjectFile {
 impl ProjectFile {
     /// Reads a project file, or lists every mistake in it with its place.
     pub fn parse(text: &str) -> Result<ProjectFile, Vec<Mistake>> {
-        let root = match serde_json::from_str::<Document>(text) {
-            Ok(Document(Value::Object(root))) => root,
-            Ok(Document(_)) => {
+        let root = match read_json(text).map_err(|mistake| vec![mistake])? {
+            Value::Object(root) => root,
+            _ => {
                 return Err(vec![Mistake::new(
                     "(file)",
                     "must be a JSON object with sections such as \"experiments\"",
                 )]);
-            }
-            Err(error) => {
-                let place = format!("line {}, column {}", error.line(), error.column());
-                let message = error.to_string();
-                let what = message.split(" at line ").next().unwrap_or_default();
-                return Err(vec![Mistake::new(place, format!("cannot be read as JSON: {what}"))]);
             }
         };
         let mut mistakes = Vec::new();

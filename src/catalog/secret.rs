@@ -31,7 +31,7 @@ impl fmt::Debug for Secret {
 }
 
 /// The fields of a document that hold a secret.
-const SECRET_FIELDS: [&str; 2] = ["writeKey", "signingSecret"];
+pub const SECRET_FIELDS: [&str; 2] = ["writeKey", "signingSecret"];
 /// What stands in a secret's place wherever a document is shown.
 pub const HIDDEN: &str = "(hidden)";
 

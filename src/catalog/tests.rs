@@ -1,6 +1,7 @@
 //! The catalog as a person meets it: lookups, defaults, the schema; mistakes and plans have files of their own. Reads
 //! only committed files.
 
+mod edits;
 mod mistakes;
 mod plans;
 

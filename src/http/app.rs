@@ -67,7 +67,7 @@ impl House {
             }
             Route::Home => self.home(parts),
             Route::Session => self.open_session(parts),
-            console => self.console(console, parts, incoming).await,
+            Route::Console(called) => self.console(called, parts, incoming).await,
         }
     }
 

@@ -1,8 +1,12 @@
 //! Which endpoint a path and a method name. Allocates nothing and reads nothing but the two; parts of a path stay
 //! percent-encoded.
 
+pub mod console;
+
 use crate::meters::Family;
+use console::Called;
 use hyper::Method;
+use std::sync::LazyLock;
 
 /// An event call of Segment's tracking API, as its path names it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -69,39 +73,7 @@ pub enum Route<'p> {
     StatsigIdListFile {
         file: &'p str,
     },
-    ConsoleEvents,
-    ConsoleEvent {
-        name: &'p str,
-    },
-    ConsoleEventNames,
-    ConsoleStream,
-    ConsoleRejected,
-    ConsoleExperimentResults {
-        name: &'p str,
-    },
-    ConsoleGateResults {
-        name: &'p str,
-    },
-    /// Who is in an ID list.
-    ConsoleIdList {
-        segment: &'p str,
-    },
-    ConsoleAddIds {
-        segment: &'p str,
-    },
-    ConsoleRemoveIds {
-        segment: &'p str,
-    },
-    ConsoleStatus,
-    /// Applies a project file.
-    ConsoleApply,
-    ConsoleKeys,
-    ConsoleCreateKey,
-    ConsoleRevokeKey {
-        id: &'p str,
-    },
-    /// Makes a one-time link that signs in to the pages.
-    ConsoleLink,
+    Console(Called<'p>),
     Home,
     /// The link with a one-time token; it opens a session.
     Session,
@@ -110,16 +82,50 @@ pub enum Route<'p> {
     Metrics,
 }
 
+/// A method that some path takes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Verb {
+    Get,
+    Post,
+    Put,
+    Patch,
+    Delete,
+}
+
+impl Verb {
+    pub const ALL: [Verb; 5] = [Verb::Get, Verb::Post, Verb::Put, Verb::Patch, Verb::Delete];
+
+    /// HEAD is answered as GET; the connection leaves the body out.
+    fn of(method: &Method) -> Option<Verb> {
+        match *method {
+            Method::GET | Method::HEAD => Some(Verb::Get),
+            Method::POST => Some(Verb::Post),
+            Method::PUT => Some(Verb::Put),
+            Method::PATCH => Some(Verb::Patch),
+            Method::DELETE => Some(Verb::Delete),
+            _ => None,
+        }
+    }
+
+    /// What `Allow` says of it.
+    fn allow(self) -> &'static str {
+        match self {
+            Verb::Get => "GET, HEAD",
+            Verb::Post => "POST",
+            Verb::Put => "PUT",
+            Verb::Patch => "PATCH",
+            Verb::Delete => "DELETE",
+        }
+    }
+}
+
 /// What stands at a path: an endpoint for each method.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Place<'p> {
     pub family: Family,
     /// Whether browsers may call it from any page.
     pub cors: bool,
-    get: Option<Route<'p>>,
-    post: Option<Route<'p>>,
-    patch: Option<Route<'p>>,
-    delete: Option<Route<'p>>,
+    routes: [Option<Route<'p>>; Verb::ALL.len()],
 }
 
 /// What a method means at a place.
@@ -137,23 +143,20 @@ pub enum Resolved<'p> {
 
 impl<'p> Place<'p> {
     const fn new(family: Family) -> Self {
-        Self { family, cors: false, get: None, post: None, patch: None, delete: None }
+        Self { family, cors: false, routes: [None; Verb::ALL.len()] }
+    }
+
+    const fn on(mut self, verb: Verb, route: Route<'p>) -> Self {
+        self.routes[verb as usize] = Some(route);
+        self
     }
 
     const fn get(self, route: Route<'p>) -> Self {
-        Self { get: Some(route), ..self }
+        self.on(Verb::Get, route)
     }
 
     const fn post(self, route: Route<'p>) -> Self {
-        Self { post: Some(route), ..self }
-    }
-
-    const fn patch(self, route: Route<'p>) -> Self {
-        Self { patch: Some(route), ..self }
-    }
-
-    const fn delete(self, route: Route<'p>) -> Self {
-        Self { delete: Some(route), ..self }
+        self.on(Verb::Post, route)
     }
 
     const fn open(self) -> Self {
@@ -171,7 +174,9 @@ impl<'p> Place<'p> {
                 .unwrap_or(Place::new(Family::Unknown));
         }
         if let Some(rest) = path.strip_prefix("/console/v1/") {
-            return console(rest);
+            let place = Place::new(Family::Console);
+            return console::at(rest)
+                .fold(place, |place, called| place.on(called.endpoint.verb, Route::Console(called)));
         }
         match path {
             "/" => Place::new(Family::Page).get(Route::Home),
@@ -183,36 +188,33 @@ impl<'p> Place<'p> {
         }
     }
 
-    /// What a method means here. HEAD is answered as GET; the connection leaves the body out.
+    /// What a method means here.
     pub fn resolve(&self, method: &Method) -> Resolved<'p> {
-        let route = match *method {
-            Method::GET | Method::HEAD => self.get,
-            Method::POST => self.post,
-            Method::PATCH => self.patch,
-            Method::DELETE => self.delete,
-            Method::OPTIONS if self.cors => return Resolved::Preflight,
-            _ => None,
-        };
-        match (route, self.allow()) {
-            (Some(route), _) => Resolved::Route(route),
-            (None, Some(allow)) => Resolved::MethodNotAllowed { allow },
-            (None, None) => Resolved::NotFound,
+        if *method == Method::OPTIONS && self.cors {
+            return Resolved::Preflight;
+        }
+        match Verb::of(method).and_then(|verb| self.routes[verb as usize]) {
+            Some(route) => Resolved::Route(route),
+            None if self.routes.iter().all(Option::is_none) => Resolved::NotFound,
+            None => Resolved::MethodNotAllowed { allow: self.allow() },
         }
     }
 
-    fn allow(&self) -> Option<&'static str> {
-        match (self.get.is_some(), self.post.is_some(), self.delete.is_some()) {
-            (true, _, true) if self.patch.is_some() => Some("GET, HEAD, PATCH, DELETE"),
-            (true, true, _) => Some("GET, HEAD, POST"),
-            (true, false, _) if self.cors => Some("GET, HEAD, OPTIONS"),
-            (true, false, _) => Some("GET, HEAD"),
-            (false, true, _) if self.cors => Some("POST, OPTIONS"),
-            (false, true, _) => Some("POST"),
-            (false, false, true) => Some("DELETE"),
-            (false, false, false) => None,
-        }
+    fn allow(&self) -> &'static str {
+        let taken = self.routes.iter().enumerate().filter(|(_, route)| route.is_some());
+        let index = taken.fold(0, |bits, (verb, _)| bits | 1 << verb);
+        &ALLOW[usize::from(self.cors)][index]
     }
 }
+
+/// What `Allow` says, by whether browsers may ask and by which methods are taken, a bit for each.
+static ALLOW: LazyLock<[Vec<String>; 2]> = LazyLock::new(|| {
+    [None, Some("OPTIONS")].map(|options| {
+        let sets = 0..1_usize << Verb::ALL.len();
+        let taken = sets.map(|set| Verb::ALL.into_iter().filter(move |verb| set >> *verb as usize & 1 == 1));
+        taken.map(|verbs| verbs.map(Verb::allow).chain(options).collect::<Vec<_>>().join(", ")).collect()
+    })
+});
 
 /// Paths below `/v1/`. All that take events are called from browsers.
 fn events(rest: &str) -> Place<'_> {
@@ -259,38 +261,6 @@ fn specs(version: SpecsVersion, rest: &str) -> Option<Place<'_>> {
     };
     let route = Route::StatsigSpecs { version, key };
     Some(Place::new(Family::Statsig).get(route).post(route))
-}
-
-/// Paths below `/console/v1/`.
-fn console(rest: &str) -> Place<'_> {
-    let place = Place::new(Family::Console);
-    match rest {
-        "events" => return place.get(Route::ConsoleEvents),
-        "event_names" => return place.get(Route::ConsoleEventNames),
-        "stream" => return place.get(Route::ConsoleStream),
-        "rejected" => return place.get(Route::ConsoleRejected),
-        "status" => return place.get(Route::ConsoleStatus),
-        "project" => return place.post(Route::ConsoleApply),
-        "keys" => return place.get(Route::ConsoleKeys).post(Route::ConsoleCreateKey),
-        "link" => return place.post(Route::ConsoleLink),
-        _ => {}
-    }
-    if let Some(name) = between(rest, "events/", "") {
-        place.get(Route::ConsoleEvent { name })
-    } else if let Some(name) = between(rest, "experiments/", "/results") {
-        place.get(Route::ConsoleExperimentResults { name })
-    } else if let Some(name) = between(rest, "gates/", "/results") {
-        place.get(Route::ConsoleGateResults { name })
-    } else if let Some(segment) = between(rest, "segments/", "/id_list") {
-        place
-            .get(Route::ConsoleIdList { segment })
-            .patch(Route::ConsoleAddIds { segment })
-            .delete(Route::ConsoleRemoveIds { segment })
-    } else if let Some(id) = between(rest, "keys/", "") {
-        place.delete(Route::ConsoleRevokeKey { id })
-    } else {
-        place
-    }
 }
 
 /// The one non-empty path segment between a prefix and a suffix.
@@ -346,22 +316,6 @@ mod tests {
             (Method::POST, "/v1/get_id_lists", StatsigIdLists),
             (Method::GET, "/v1/get_id_lists", StatsigIdLists),
             (Method::GET, "/v1/id_lists/f1", StatsigIdListFile { file: "f1" }),
-            (Method::GET, "/console/v1/segments/s/id_list", ConsoleIdList { segment: "s" }),
-            (Method::PATCH, "/console/v1/segments/s/id_list", ConsoleAddIds { segment: "s" }),
-            (Method::DELETE, "/console/v1/segments/s/id_list", ConsoleRemoveIds { segment: "s" }),
-            (Method::GET, "/console/v1/events", ConsoleEvents),
-            (Method::GET, "/console/v1/events/a%20b", ConsoleEvent { name: "a%20b" }),
-            (Method::GET, "/console/v1/event_names", ConsoleEventNames),
-            (Method::GET, "/console/v1/stream", ConsoleStream),
-            (Method::GET, "/console/v1/rejected", ConsoleRejected),
-            (Method::GET, "/console/v1/experiments/e/results", ConsoleExperimentResults { name: "e" }),
-            (Method::GET, "/console/v1/gates/g/results", ConsoleGateResults { name: "g" }),
-            (Method::GET, "/console/v1/status", ConsoleStatus),
-            (Method::POST, "/console/v1/project", ConsoleApply),
-            (Method::GET, "/console/v1/keys", ConsoleKeys),
-            (Method::POST, "/console/v1/keys", ConsoleCreateKey),
-            (Method::DELETE, "/console/v1/keys/k1", ConsoleRevokeKey { id: "k1" }),
-            (Method::POST, "/console/v1/link", ConsoleLink),
             (Method::GET, "/", Home),
             (Method::GET, "/session", Session),
             (Method::GET, "/health/live", Live),
@@ -371,6 +325,29 @@ mod tests {
         ];
         for (method, path, route) in table {
             assert_eq!(Place::at(path).resolve(&method), Resolved::Route(route), "{method} {path}");
+        }
+    }
+
+    #[test]
+    fn a_path_of_the_console_api_leads_to_its_endpoint() {
+        for (method, path, operation, parts) in [
+            (Method::GET, "/console/v1/events/a%20b", "readEventName", ["a%20b", ""]),
+            (Method::HEAD, "/console/v1/status", "readStatus", ["", ""]),
+            (Method::GET, "/console/v1/experiments/e/results", "readExperimentResults", ["e", ""]),
+            (Method::DELETE, "/console/v1/keys/k1", "revokeKey", ["k1", ""]),
+            (Method::PATCH, "/console/v1/gates/g/rules/r", "changeRuleOfGate", ["g", "r"]),
+            (Method::PUT, "/console/v1/experiments/e/start", "startExperiment", ["e", ""]),
+        ] {
+            match Place::at(path).resolve(&method) {
+                Resolved::Route(Route::Console(called)) => {
+                    assert_eq!(
+                        (called.endpoint.operation.as_str(), called.parts),
+                        (operation, parts),
+                        "{method} {path}"
+                    );
+                }
+                other => panic!("{method} {path}: {other:?}"),
+            }
         }
     }
 
@@ -396,7 +373,7 @@ mod tests {
             "/console/v1/events/",
             "/v1/id_lists/",
             "/console/v1/segments/s/id_lists",
-            "/console/v1/experiments/results",
+            "/console/v1/experiments/e/nothing",
             "/health",
             "/nothing",
         ] {
@@ -413,6 +390,10 @@ mod tests {
             (Method::POST, "/v1/projects/wk/settings", "GET, HEAD, OPTIONS"),
             (Method::DELETE, "/console/v1/events", "GET, HEAD"),
             (Method::PUT, "/console/v1/keys", "GET, HEAD, POST"),
+            (Method::PUT, "/console/v1/gates", "GET, HEAD, POST"),
+            (OPTIONS, "/console/v1/gates/g", "GET, HEAD, POST, PUT, PATCH, DELETE"),
+            (Method::GET, "/console/v1/experiments/e/start", "PUT"),
+            (Method::TRACE, "/v1/t", "POST, OPTIONS"),
             (Method::GET, "/console/v1/keys/k1", "DELETE"),
             (Method::POST, "/console/v1/segments/s/id_list", "GET, HEAD, PATCH, DELETE"),
             (OPTIONS, "/v1/get_id_lists", "GET, HEAD, POST"),

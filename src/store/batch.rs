@@ -179,7 +179,7 @@ impl Batch {
 }
 
 /// One refused event, kept so that a person can look at it. The list is bounded; the tallies count all of them.
-#[derive(Debug, Clone, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, serde::Serialize, serde::Deserialize, schemars::JsonSchema)]
 pub struct RejectedSample {
     pub received: i64,
     pub source: String,

@@ -1,5 +1,9 @@
 //! A consistent view of the store at one moment. Hands out owned values only: no redb type leaves this room.
 
+mod history;
+
+pub use history::StoredVersion;
+
 use super::Shared;
 use super::batch::RejectedSample;
 use super::block::{Damage, Digest, Frame, Tail, decode_block, decode_columns, frame_rows, rows};

@@ -9,7 +9,7 @@ use std::collections::{HashMap, HashSet};
 pub const MAX_NAME_CHARS: usize = 200;
 
 /// SDKs ask for experiments and dynamic configs alike, and holdouts travel as gates: such kinds share their names.
-const NAMESPACES: [&[ItemKind]; 4] = [
+pub const NAMESPACES: [&[ItemKind]; 4] = [
     &[ItemKind::Gate, ItemKind::Holdout],
     &[ItemKind::DynamicConfig, ItemKind::Experiment],
     &[ItemKind::Layer],

@@ -1,8 +1,10 @@
-//! What asks for what: gates and segments by their conditions, composite metrics by their parts. No cycles, and not so
-//! deep that an evaluation could not follow.
+//! What asks for what: gates and segments by their conditions, experiments by their targeting and overrides, composite
+//! metrics by their parts. No cycles, and not so deep that an evaluation could not follow.
 
 use super::Check;
 use super::condition::named;
+use crate::catalog::contents::Placed;
+use crate::catalog::experiment::{Experiment, OverrideType};
 use crate::catalog::item::ItemKind;
 use crate::catalog::metric::metric_id;
 use crate::catalog::rule::{ConditionType, Rule};
@@ -84,6 +86,9 @@ fn graph(check: &Check) -> Graph {
     for it in &check.contents.segments {
         graph.insert((ItemKind::Segment, it.value.id.clone()), asked_by(check, &it.place, &it.value.rules));
     }
+    for it in &check.contents.experiments {
+        graph.insert((ItemKind::Experiment, it.value.id.clone()), asked_by_experiment(check, it));
+    }
     for it in &check.contents.metrics {
         let parts = it.value.metric_component_metrics.iter().enumerate().map(|(index, part)| {
             let place = format!("{}.metricComponentMetrics[{index}]", it.place);
@@ -95,6 +100,22 @@ fn graph(check: &Check) -> Graph {
     let there: Vec<Node> = graph.keys().cloned().collect();
     graph.values_mut().for_each(|asks| asks.retain(|(asked, _)| there.binary_search(asked).is_ok()));
     graph
+}
+
+fn asked_by_experiment(check: &Check, it: &Placed<Experiment>) -> Vec<(Node, String)> {
+    let targeting = it.value.targeting_gate_id.iter();
+    let targeting = targeting.map(|gate| (ItemKind::Gate, gate, format!("{}.targetingGateID", it.place)));
+    let overrides = it.value.overrides.overrides.iter().enumerate().map(|(index, one)| {
+        let kind = match one.kind {
+            OverrideType::Gate => ItemKind::Gate,
+            OverrideType::Segment => ItemKind::Segment,
+        };
+        (kind, &one.id, format!("{}.overrides.overrides[{index}].id", it.place))
+    });
+    let asked = targeting.chain(overrides);
+    asked
+        .filter_map(|(kind, name, place)| Some(((kind, check.known.get(&(kind, name.clone()))?.clone()), place)))
+        .collect()
 }
 
 fn asked_by(check: &Check, place: &str, rules: &[Rule]) -> Vec<(Node, String)> {

@@ -32,10 +32,12 @@ pub(super) fn check(check: &mut Check) {
         check.metrics(&format!("{}.monitoringMetrics", it.place), &it.value.monitoring_metrics);
         rules(check, &it.place, &it.value.rules, false);
         overrides(check, &format!("{}.overrides", it.place), &it.value.overrides);
+        archived(check, &it.place, it.value.is_archived && it.value.is_enabled);
     }
     for it in &all.dynamic_configs {
         check.id_type(&format!("{}.idType", it.place), &it.value.id_type);
         rules(check, &it.place, &it.value.rules, true);
+        archived(check, &it.place, it.value.is_archived && it.value.is_enabled);
     }
     for it in &all.layers {
         check.id_type(&format!("{}.idType", it.place), &it.value.id_type);
@@ -51,6 +53,12 @@ pub(super) fn check(check: &mut Check) {
                 check.refers(kind, &format!("{}.{field}[{index}]", it.place), id);
             }
         }
+    }
+}
+
+fn archived(check: &mut Check, place: &str, is_on_too: bool) {
+    if is_on_too {
+        check.wrong(format!("{place}.isEnabled"), "is true, but what is archived is off; must be false");
     }
 }
 

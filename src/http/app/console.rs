@@ -1,11 +1,13 @@
 //! The console API: who asks, what for, and the answer as JSON. What is asked is answered by the room `admin`.
 
+mod items;
+mod openapi;
+
 use super::{House, blocking, refuse};
 use crate::admin::{AdminError, ApplyOptions, EventsQuery, ListEdit, ResultsQuery, Subject};
-use crate::catalog::Role;
 use crate::http::query;
 use crate::http::reply::Reply;
-use crate::http::route::Route;
+use crate::http::route::console::{Call, Called};
 use hyper::StatusCode;
 use hyper::body::Incoming;
 use hyper::http::request::Parts;
@@ -15,16 +17,9 @@ use serde::Serialize;
 const NOT_OPTIONS: [&str; 1] = ["rule"];
 
 impl House {
-    pub(super) async fn console(&self, route: Route<'_>, parts: &Parts, incoming: Incoming) -> Reply {
-        let needed = match route {
-            Route::ConsoleApply
-            | Route::ConsoleKeys
-            | Route::ConsoleCreateKey
-            | Route::ConsoleRevokeKey { .. }
-            | Route::ConsoleLink => Role::Admin,
-            Route::ConsoleAddIds { .. } | Route::ConsoleRemoveIds { .. } => Role::Editor,
-            _ => Role::Viewer,
-        };
+    pub(super) async fn console(&self, called: Called<'_>, parts: &Parts, incoming: Incoming) -> Reply {
+        let Called { endpoint, parts: named } = called;
+        let Some(needed) = endpoint.role else { return openapi::reply() };
         let session = match self.authority(parts, needed) {
             Ok(session) => session,
             Err(reply) => return reply,
@@ -35,47 +30,39 @@ impl House {
                 format!("`{pair}` cannot be read; percent-encode it"),
             ));
         }
+        let (Some(name), Some(part)) = (query::segment(named[0]), query::segment(named[1])) else {
+            return Reply::not_found();
+        };
+        let (name, part) = (name.into_owned(), part.into_owned());
         let asked = |name: &str| query::value(parts.uri.query(), name).map(|value| value.into_owned());
         let admin = self.admin.clone();
-        match route {
-            Route::ConsoleEvents | Route::ConsoleStream => {
+        match endpoint.call {
+            Call::OpenApi => openapi::reply(),
+            Call::Events | Call::Stream => {
                 let query = match events_query(asked) {
                     Ok(query) => query,
                     Err(error) => return refuse(&error),
                 };
-                if route == Route::ConsoleStream {
+                if endpoint.call == Call::Stream {
                     return self.stream(parts, query);
                 }
                 answer(blocking(move || admin.events(&query)).await)
             }
-            Route::ConsoleEventNames => answer(blocking(move || admin.event_names()).await),
-            Route::ConsoleEvent { name } => match decoded(name) {
-                Ok(name) => answer(blocking(move || admin.event_name(&name)).await.map(Wrapped::found)),
-                Err(reply) => reply,
-            },
-            Route::ConsoleRejected => match number(asked("limit"), "limit") {
+            Call::EventNames => answer(blocking(move || admin.event_names()).await),
+            Call::Event => answer(blocking(move || admin.event_name(&name)).await.map(Wrapped::found)),
+            Call::Rejected => match number(asked("limit"), "limit") {
                 Ok(limit) => answer(blocking(move || admin.rejected(limit)).await),
                 Err(error) => refuse(&error),
             },
-            Route::ConsoleStatus => answer(blocking(move || admin.status()).await.map(Wrapped::found)),
-            Route::ConsoleExperimentResults { name } => match decoded(name) {
-                Ok(name) => self.results(Subject::Experiment(name), parts).await,
-                Err(reply) => reply,
+            Call::Status => answer(blocking(move || admin.status()).await.map(Wrapped::found)),
+            Call::AuditLogs => match (number(asked("limit"), "limit"), number(asked("before"), "before")) {
+                (Ok(limit), Ok(before)) => answer(blocking(move || admin.audit_logs(limit, before)).await),
+                (Err(error), _) | (_, Err(error)) => refuse(&error),
             },
-            Route::ConsoleGateResults { name } => match decoded(name) {
-                Ok(name) => self.results(Subject::Gate { name, rule: asked("rule") }, parts).await,
-                Err(reply) => reply,
-            },
-            Route::ConsoleIdList { segment } => match (decoded(segment), id_list_query(asked)) {
-                (Ok(segment), Ok((limit, page))) => {
-                    answer(blocking(move || admin.id_list(&segment, limit, page)).await)
-                }
-                (Err(reply), _) => reply,
-                (_, Err(error)) => refuse(&error),
-            },
-            Route::ConsoleAddIds { segment } => self.edit_id_list(ListEdit::Add, segment, parts, incoming).await,
-            Route::ConsoleRemoveIds { segment } => self.edit_id_list(ListEdit::Remove, segment, parts, incoming).await,
-            Route::ConsoleApply => {
+            Call::ExperimentResults => self.results(Subject::Experiment(name), parts).await,
+            Call::GateResults => self.results(Subject::Gate { name, rule: asked("rule") }, parts).await,
+            Call::EditIdList(edit) => self.edit_id_list(edit, name, parts, incoming).await,
+            Call::Apply => {
                 let options = ApplyOptions {
                     dry_run: is_set(asked("dryRun")),
                     force: is_set(asked("force")),
@@ -88,8 +75,8 @@ impl House {
                 };
                 answer(blocking(move || admin.apply(&text, &options)).await.map(Wrapped::applied))
             }
-            Route::ConsoleKeys => answer(Ok(Wrapped::found(admin.keys()))),
-            Route::ConsoleCreateKey => {
+            Call::Keys => answer(Ok(Wrapped::found(admin.keys()))),
+            Call::CreateKey => {
                 let text = match self.text(parts, incoming).await {
                     Ok(text) => text,
                     Err(reply) => return reply,
@@ -97,15 +84,28 @@ impl House {
                 let author = session.author;
                 answer(blocking(move || admin.create_key(&text, &author)).await.map(Wrapped::created))
             }
-            Route::ConsoleRevokeKey { id } => match decoded(id) {
-                Ok(id) => answer(blocking(move || admin.revoke_key(&id, &session.author)).await.map(Wrapped::removed)),
-                Err(reply) => reply,
-            },
-            Route::ConsoleLink => {
+            Call::RevokeKey => {
+                answer(blocking(move || admin.revoke_key(&name, &session.author)).await.map(Wrapped::removed))
+            }
+            Call::Link => {
                 let link = admin.console_link(&session.author, session.role);
                 answer(Ok(Wrapped { message: "Created. The link works once.", data: link }))
             }
-            _ => Reply::not_found(),
+            Call::Items(_)
+            | Call::IdList
+            | Call::Item(_)
+            | Call::Metric
+            | Call::Versions(_)
+            | Call::Rules(_)
+            | Call::Rule(_)
+            | Call::Overrides(_) => self.read_items(endpoint, name, part, parts).await,
+            Call::Change(kind, deed) => {
+                let text = match self.text(parts, incoming).await {
+                    Ok(text) => text,
+                    Err(reply) => return reply,
+                };
+                self.change_item(endpoint, (kind, deed), (name, part), session.author, parts, text).await
+            }
         }
     }
 
@@ -127,13 +127,9 @@ impl House {
         }
     }
 
-    async fn edit_id_list(&self, edit: ListEdit, segment: &str, parts: &Parts, incoming: Incoming) -> Reply {
+    async fn edit_id_list(&self, edit: ListEdit, segment: String, parts: &Parts, incoming: Incoming) -> Reply {
         let text = match self.text(parts, incoming).await {
             Ok(text) => text,
-            Err(reply) => return reply,
-        };
-        let segment = match decoded(segment) {
-            Ok(segment) => segment,
             Err(reply) => return reply,
         };
         let admin = self.admin.clone();
@@ -183,10 +179,6 @@ fn answer<T: Serialize>(result: Result<T, AdminError>) -> Reply {
     }
 }
 
-fn decoded(part: &str) -> Result<String, Reply> {
-    query::segment(part).map(|text| text.into_owned()).ok_or_else(Reply::not_found)
-}
-
 fn is_set(value: Option<String>) -> bool {
     value.is_some_and(|value| matches!(value.as_str(), "" | "1" | "true"))
 }
@@ -197,10 +189,6 @@ fn number<T: std::str::FromStr>(value: Option<String>, name: &str) -> Result<Opt
             text.parse().map_err(|_| AdminError::refused("invalid_query", format!("{name} must be a whole number")))
         })
         .transpose()
-}
-
-fn id_list_query(asked: impl Fn(&str) -> Option<String>) -> Result<(Option<usize>, Option<usize>), AdminError> {
-    Ok((number(asked("limit"), "limit")?, number(asked("page"), "page")?))
 }
 
 fn events_query(asked: impl Fn(&str) -> Option<String>) -> Result<EventsQuery, AdminError> {

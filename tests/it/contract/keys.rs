@@ -167,13 +167,18 @@ fn a_console_link_signs_in_once() {
         assert_eq!((page.status, page.header("content-type")), (200, Some("text/html; charset=utf-8")));
         assert!(page.body.contains("Log stream"));
         strict(&page);
-        assert_eq!(server.ask("GET", "/console/v1/status", &[cookie], "").status, 200, "the page may read");
+        for path in ["/console/v1/status", "/console/v1/gates", "/console/v1/audit_logs"] {
+            assert_eq!(server.ask("GET", path, &[cookie], "").status, 200, "the page may read {path}");
+        }
         // No other site can make a browser change anything: a cookie does not suffice.
         for (method, path) in [
             ("POST", "/console/v1/project"),
             ("POST", "/console/v1/keys"),
             ("POST", "/console/v1/link"),
             ("DELETE", "/console/v1/keys/x"),
+            ("POST", "/console/v1/gates"),
+            ("PATCH", "/console/v1/settings"),
+            ("PUT", "/console/v1/integrations/segment.incoming"),
         ] {
             let answer = server.ask(method, path, &[cookie], "{}");
             assert_eq!((answer.status, answer.code()), (401, "missing_key".to_owned()), "{method} {path}");

@@ -292,6 +292,31 @@ fn a_person_sees_and_changes_who_is_in_a_list() {
 }
 
 #[test]
+fn a_segment_that_is_changed_by_the_api_takes_its_list_along() {
+    let server = Server::start(&with_lists(&["u1"]));
+    let ask = |method: &str, path: &str, body: Value| {
+        let body = if body.is_null() { String::new() } else { body.to_string() };
+        let answer = server.ask(method, &format!("/console/v1/{path}"), &[("statsig-api-key", EDITOR_KEY)], body);
+        assert!(matches!(answer.status, 200 | 201), "{method} {path}: {}", answer.body);
+    };
+    ask("POST", "segments", json!({"name": "friends", "type": "id_list", "ids": ["a", "b"]}));
+    let made = id_lists(&server)["friends"].clone();
+    assert_eq!(edit(&server, "PATCH", "friends", r#"["c"]"#).status, 200);
+    ask("PATCH", "segments/friends", json!({"ids": ["b", "d"]}));
+    ask("PATCH", "segments/friends", json!({"description": "of ours"}));
+    let expected = lines(&[('+', "a"), ('+', "b"), ('+', "c"), ('-', "a"), ('+', "d")]);
+    assert_eq!(file(&server, "friends"), expected);
+    assert_eq!(id_lists(&server)["friends"]["fileID"], made["fileID"]);
+    assert_eq!(file(&server, "vips"), line('+', "u1"), "others stay");
+    ask("DELETE", "segments/friends", Value::Null);
+    assert_eq!(id_lists(&server).get("friends"), None);
+    ask("POST", "segments", json!({"name": "friends", "type": "id_list"}));
+    let again = id_lists(&server)["friends"].clone();
+    assert!(again["fileID"] != made["fileID"] && again["creationTime"].as_i64() > made["creationTime"].as_i64());
+    assert_eq!(file(&server, "friends"), "");
+}
+
+#[test]
 fn an_audience_of_segments_fills_the_list_of_its_key() {
     let mut server = Server::start(&with_lists(&[]));
     let send = |server: &Server, path: &str, body: Value| {

@@ -41,11 +41,11 @@ fn applying_changes_what_differs_and_nothing_twice() {
         assert_eq!((&outcome["updated"], &outcome["removed"], &outcome["kept"]), (&json!([]), &json!([]), &json!([])));
         assert_eq!(changes(&server), before + changed, "{query}");
     }
-    // The change is told as an event, by name and version only.
+    // The change is told as an event.
     let told = rows(&server, "name=statsig::config_change&limit=1").remove(0);
     assert_eq!((&told["source"], &told["kind"]), (&json!("console"), &json!("config_change")));
-    let metadata =
-        json!({"type": "gate", "name": "search", "action": "created", "author": "automation", "version": "1"});
+    let metadata = json!({"type": "gate", "name": "search", "action": "created", "author": "automation", "version": "1",
+        "description": "gate search created"});
     assert_eq!(told["metadata"], metadata);
     assert_eq!(applied(&server, "", &with_gate(20))["updated"], json!(["gate search"]));
     assert_eq!(rows(&server, "name=statsig::config_change&limit=1")[0]["metadata"]["version"], "2");

@@ -53,3 +53,37 @@ fn a_running_experiment_keeps_its_slice_whatever_becomes_of_the_others() {
     let grown = buckets(&server, "m_running");
     assert_eq!((grown.len(), &grown[..300]), (400, &before[..]));
 }
+
+#[test]
+fn what_the_api_changes_leaves_running_slices_alone_too() {
+    let mut server = Server::start(&project());
+    let ask = |server: &Server, method: &str, path: &str, body: Value| {
+        let body = if body.is_null() { String::new() } else { body.to_string() };
+        let answer = server.ask(method, &format!("/console/v1/{path}"), &[("statsig-api-key", CONSOLE_KEY)], body);
+        assert!(matches!(answer.status, 200 | 201), "{method} {path}: {}", answer.body);
+    };
+    let experiment = |name: &str, allocation: f64| {
+        json!({"name": name, "layerID": "checkout", "allocation": allocation,
+            "groups": [{"name": "Control", "size": 50}, {"name": "Test", "size": 50}]})
+    };
+    ask(&server, "POST", "layers", json!({"name": "checkout", "idType": "userID"}));
+    ask(&server, "POST", "experiments", experiment("a_first", 20.0));
+    ask(&server, "POST", "experiments", experiment("m_running", 30.0));
+    ask(&server, "PUT", "experiments/m_running/start", Value::Null);
+    server.kill();
+    let before = buckets(&server, "m_running");
+    assert_eq!(before, (200..500).collect::<Vec<usize>>());
+    server.restart();
+    ask(&server, "DELETE", "experiments/a_first", Value::Null);
+    ask(&server, "POST", "experiments", experiment("b_new", 60.0));
+    ask(&server, "PATCH", "experiments/m_running", json!({"allocation": 40.0}));
+    server.kill();
+    let grown = buckets(&server, "m_running");
+    assert_eq!((grown.len(), &grown[..300]), (400, &before[..]));
+    server.restart();
+    for path in ["experiments/m_running", "experiments/b_new", "layers/checkout"] {
+        ask(&server, "DELETE", path, Value::Null);
+    }
+    server.kill();
+    server.restart();
+}
