@@ -85,7 +85,7 @@ impl House {
 
     /// Counts a body that is not taken, if its sender is known: strangers must not fill the list of refused events, and are
     /// told nothing but that a key is missing.
-    async fn refuse_body(
+    pub(super) async fn refuse_body(
         &self,
         error: BodyError,
         presented: bool,

@@ -9,9 +9,9 @@ use super::{House, refuse};
 use crate::admin::AdminError;
 use crate::catalog::Key;
 use crate::http::reply::Reply;
-use crate::http::route::{SdkCall, SpecsVersion};
+use crate::http::route::{Route, SdkCall, SpecsVersion};
 use crate::http::{Body, auth, query};
-use crate::ingest::{self, Arrival, BodyError, Intake, Rejected};
+use crate::ingest::{self, Arrival, Intake, Rejected};
 use crate::sdk::{self, AskError, Asked, Download};
 use hyper::StatusCode;
 use hyper::body::Incoming;
@@ -135,13 +135,12 @@ impl House {
         let arrival = Arrival::new(self.admin.now(), self.admin.random_u128());
         let state = self.admin.state();
         let batch = self.admin.store().new_batch();
-        let intake = ingest::statsig_log_event(exposures, &arrival, &state.rules, batch).map_err(|error| {
-            let status = match error {
-                BodyError::TooManyEvents { .. } | BodyError::SharedTooLarge { .. } => StatusCode::PAYLOAD_TOO_LARGE,
-                _ => StatusCode::BAD_REQUEST,
-            };
-            Reply::error(status, error.code(), &error.message())
-        })?;
+        let intake = match ingest::statsig_log_event(exposures, &arrival, &state.rules, batch) {
+            Ok(intake) => intake,
+            Err(error) => {
+                return Err(self.refuse_body(error, true, Route::StatsigEvents, body, &arrival, &state.rules).await);
+            }
+        };
         let Intake { submission, rejected, unknown_id_types, .. } = intake;
         self.submit(submission, body).await.map_err(turn_away)?;
         self.admin.note_unknown_id_types(unknown_id_types);
