@@ -70,10 +70,8 @@ pub struct Options {
     pub cache_bytes: usize,
     /// The size that a sealed block stays just under after compression; a power of two, because redb allocates in those.
     pub block_bytes: usize,
-    /// zstd's level for sealed blocks.
+    /// zstd's level.
     pub compression: i32,
-    /// zstd's level for the text of one submission, which somebody waits for.
-    pub door_compression: i32,
     /// A submission's text from this many bytes on is compressed by itself; less waits for others to be compressed with.
     pub pack_from: usize,
     /// When nothing arrives for a while, this many tails are worth sealing though they fill no block.
@@ -91,7 +89,6 @@ impl Default for Options {
             cache_bytes: 32 << 20,
             block_bytes: 1 << 20,
             compression: 1,
-            door_compression: 1,
             pack_from: 32 << 10,
             quiet_tails: 32,
             rejected_samples: 1000,
@@ -167,7 +164,7 @@ impl Store {
             return submission;
         }
         let idle = shared.packers.lock().unwrap_or_else(PoisonError::into_inner).pop();
-        let packer = idle.map_or_else(|| Packer::new(shared.options.door_compression), Ok);
+        let packer = idle.map_or_else(|| Packer::new(shared.options.compression), Ok);
         // Where compressing fails the text stays plain, and the writer tries again and says why.
         if let Ok(mut packer) = packer
             && batch.pack(&mut packer, shared.options.frame_bytes()).is_ok()

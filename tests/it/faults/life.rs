@@ -22,7 +22,6 @@ pub fn options(random: &mut Random) -> Options {
         cache_bytes: *random.pick(&[16 << 10, 64 << 10, 1 << 20]),
         block_bytes: *random.pick(&[1 << 10, 4 << 10, 16 << 10]),
         compression: 1,
-        door_compression: -2,
         pack_from: *random.pick(&[1, 512, usize::MAX]),
         quiet_tails: 1 + random.below(4) as usize,
         rejected_samples: 5,
