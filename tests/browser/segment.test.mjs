@@ -2,12 +2,10 @@
 // once, field by field. The page comes from another origin, so that the browser asks for CORS and preflights.
 
 import assert from "node:assert/strict";
-import { createServer } from "node:http";
-import { once } from "node:events";
 import { after, before, test } from "node:test";
-import { build } from "esbuild";
 import { CLIENT_KEY, Weir, assertStored, eventsOf, until } from "../sdk/weir.mjs";
 import { launch } from "./chromium.mjs";
+import { openSite } from "./site.mjs";
 
 const DELIVERY_DEADLINE_MS = 30_000;
 const LONG_AGO = new Date(Date.now() - 3 * 86_400_000).toISOString();
@@ -16,27 +14,12 @@ let browser;
 let site;
 
 before(async () => {
-  const bundle = await build({
-    entryPoints: [new URL("page.js", import.meta.url).pathname],
-    bundle: true,
-    write: false,
-    format: "iife",
-    define: { "process.env.NODE_ENV": '"production"' },
-  });
-  const script = bundle.outputFiles[0].text;
-  site = createServer((request, reply) => {
-    const isScript = request.url === "/page.js";
-    reply.setHeader("content-type", isScript ? "text/javascript; charset=utf-8" : "text/html; charset=utf-8");
-    reply.end(isScript ? script : '<!doctype html><title>Shop — 店</title><script src="/page.js"></script>');
-  });
-  site.listen(0, "127.0.0.1");
-  await once(site, "listening");
+  site = await openSite("segment.page.js");
   browser = await launch();
 });
 
 after(async () => {
   await browser?.close();
-  site?.closeAllConnections();
   site?.close();
 });
 
@@ -59,7 +42,7 @@ async function visit(t) {
     if (request.method() !== "POST" || request.url().endsWith("/m") || response.status() !== 200) return;
     seen.sent.push(...eventsOf(JSON.parse(request.postData())));
   });
-  await page.goto(`http://localhost:${site.address().port}/shop?q=%C3%A4&utm_source=suite`);
+  await page.goto(`${site.origin}/shop?q=%C3%A4&utm_source=suite`);
   return { page, seen };
 }
 
