@@ -12,6 +12,7 @@ import { fileURLToPath } from "node:url";
 
 const BINARY = process.env.WEIR_BIN ?? fileURLToPath(new URL("../../target/debug/weir", import.meta.url));
 const PROJECT_PATH = fileURLToPath(new URL("project.json", import.meta.url));
+export const STATSIG_PROJECT_PATH = fileURLToPath(new URL("statsig.project.json", import.meta.url));
 const PROJECT = JSON.parse(await readFile(PROJECT_PATH, "utf8"));
 const START_DEADLINE_MS = 20_000;
 const STOP_DEADLINE_MS = 20_000;
@@ -28,8 +29,9 @@ export class Weir {
   #child;
   #log = "";
 
-  static async start(t) {
+  static async start(t, project = PROJECT_PATH) {
     const weir = new Weir();
+    weir.project = project;
     weir.data = await mkdtemp(join(tmpdir(), "weir-suite-"));
     t.after(async () => {
       await weir.#end("SIGKILL");
@@ -51,7 +53,7 @@ export class Weir {
   }
 
   async #launch(listen) {
-    const child = spawn(BINARY, ["serve", "--data", this.data, "--listen", listen, "--project", PROJECT_PATH], {
+    const child = spawn(BINARY, ["serve", "--data", this.data, "--listen", listen, "--project", this.project], {
       stdio: ["ignore", "pipe", "pipe"],
     });
     this.#child = child;
@@ -88,14 +90,14 @@ export class Weir {
   }
 
   /**
-   * Every event stored from Segment, newest first: the log also holds the changes that applying the project made.
+   * Every event stored from one source, newest first: the log also holds the changes that applying the project made.
    * Fails if a page repeats a row or breaks the order.
    */
-  async events() {
+  async events(source = "segment") {
     const rows = [];
     let before;
     do {
-      const query = new URLSearchParams({ source: "segment", limit: PAGE_ROWS, ...(before === undefined ? {} : { before }) });
+      const query = new URLSearchParams({ source, limit: PAGE_ROWS, ...(before === undefined ? {} : { before }) });
       const page = await this.#read(`/console/v1/events?${query}`);
       assert.ok(page.data.length <= PAGE_ROWS, "a page holds no more rows than asked for");
       for (const row of page.data) {
