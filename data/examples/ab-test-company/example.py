@@ -13,13 +13,13 @@ statsig = Statsig(
 statsig.initialize().wait()
 
 companies = {True: set(), False: set()}
-for number in range(600):
+for number in range(900):
     company = f"company-{number // 3}"
     user = StatsigUser(user_id=f"user-{number}", custom_ids={"companyID": company})
     shared = statsig.get_experiment(user, "team_inbox").get_bool("shared_inbox", False)
     companies[shared].add(company)
     # The people of this example: with a shared inbox they write more reports.
-    for _ in range(number % (4 if shared else 3)):
+    for _ in range(number * 7 % (6 if shared else 5)):
         statsig.log_event(user, "report_created")
 
 both = companies[True] & companies[False]
