@@ -37,11 +37,15 @@ CONSOLE_KEY = key_of("CONSOLE")
 class Weir:
     """One `weir serve` and its data directory; both end with the `with` block."""
 
+    def __init__(self, project=PROJECT_PATH):
+        """`project`: the path of the project file that is applied at the start."""
+        self.project = project
+
     def __enter__(self):
         self.data = tempfile.mkdtemp(prefix="weir-suite-")
         self.log = []
         self.process = subprocess.Popen(
-            [BINARY, "serve", "--data", self.data, "--listen", "127.0.0.1:0", "--project", str(PROJECT_PATH)],
+            [BINARY, "serve", "--data", self.data, "--listen", "127.0.0.1:0", "--project", str(self.project)],
             stdin=subprocess.DEVNULL,
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,
@@ -80,12 +84,12 @@ class Weir:
             self.process.stderr.close()
             shutil.rmtree(self.data, ignore_errors=True)
 
-    def events(self):
-        """Every event stored from Segment, newest first: the log also holds the changes that applying the project made.
+    def events(self, source="segment"):
+        """Every event stored from a source, newest first: the log also holds the changes that applying the project made.
         Fails if a page repeats a row or breaks the order."""
         rows, before = [], None
         while True:
-            page = self._read(f"/console/v1/events?source=segment&limit={PAGE_ROWS}" + (f"&before={before}" if before else ""))
+            page = self.read(f"/console/v1/events?source={source}&limit={PAGE_ROWS}" + (f"&before={before}" if before else ""))
             assert len(page["data"]) <= PAGE_ROWS, "a page holds no more rows than asked for"
             for row in page["data"]:
                 assert not rows or row["sequence"] < rows[-1]["sequence"], "rows come newest first, each once"
@@ -96,9 +100,10 @@ class Weir:
             assert page["data"], "an empty page has no next"
 
     def rejected(self):
-        return self._read("/console/v1/rejected")["data"]
+        return self.read("/console/v1/rejected")["data"]
 
-    def _read(self, path):
+    def read(self, path):
+        """What the console API says."""
         request = urllib.request.Request(self.address + path, headers={"statsig-api-key": CONSOLE_KEY})
         with urllib.request.urlopen(request, timeout=20) as reply:
             return json.load(reply)
