@@ -6,6 +6,7 @@ mod commands;
 mod console;
 mod counts;
 mod encodings;
+mod examples;
 mod exposures;
 mod keys;
 mod lifecycle;
