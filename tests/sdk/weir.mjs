@@ -12,6 +12,7 @@ import { fileURLToPath } from "node:url";
 
 const BINARY = process.env.WEIR_BIN ?? fileURLToPath(new URL("../../target/debug/weir", import.meta.url));
 const PROJECT_PATH = fileURLToPath(new URL("project.json", import.meta.url));
+export const STATSIG_PROJECT_PATH = fileURLToPath(new URL("statsig.project.json", import.meta.url));
 const PROJECT = JSON.parse(await readFile(PROJECT_PATH, "utf8"));
 const START_DEADLINE_MS = 20_000;
 const STOP_DEADLINE_MS = 20_000;
@@ -28,8 +29,9 @@ export class Weir {
   #child;
   #log = "";
 
-  static async start(t) {
+  static async start(t, project = PROJECT_PATH) {
     const weir = new Weir();
+    weir.project = project;
     weir.data = await mkdtemp(join(tmpdir(), "weir-suite-"));
     t.after(async () => {
       await weir.#end("SIGKILL");
@@ -51,7 +53,7 @@ export class Weir {
   }
 
   async #launch(listen) {
-    const child = spawn(BINARY, ["serve", "--data", this.data, "--listen", listen, "--project", PROJECT_PATH], {
+    const child = spawn(BINARY, ["serve", "--data", this.data, "--listen", listen, "--project", this.project], {
       stdio: ["ignore", "pipe", "pipe"],
     });
     this.#child = child;
@@ -88,14 +90,14 @@ export class Weir {
   }
 
   /**
-   * Every event stored from Segment, newest first: the log also holds the changes that applying the project made.
+   * Every event stored from one source, newest first: the log also holds the changes that applying the project made.
    * Fails if a page repeats a row or breaks the order.
    */
-  async events() {
+  async events(source = "segment") {
     const rows = [];
     let before;
     do {
-      const query = new URLSearchParams({ source: "segment", limit: PAGE_ROWS, ...(before === undefined ? {} : { before }) });
+      const query = new URLSearchParams({ source, limit: PAGE_ROWS, ...(before === undefined ? {} : { before }) });
       const page = await this.#read(`/console/v1/events?${query}`);
       assert.ok(page.data.length <= PAGE_ROWS, "a page holds no more rows than asked for");
       for (const row of page.data) {
@@ -112,10 +114,25 @@ export class Weir {
     return (await this.#read("/console/v1/rejected")).data;
   }
 
-  async #read(path) {
-    const reply = await fetch(this.address + path, { headers: { "statsig-api-key": CONSOLE_KEY } });
+  /** Changes the catalog as a person does through the console API. */
+  change(method, path, body) {
+    return this.#ask(method, path, CONSOLE_KEY, body);
+  }
+
+  /** What a server asks for. */
+  post(path, body) {
+    return this.#ask("POST", path, SERVER_KEY, body);
+  }
+
+  #read(path) {
+    return this.#ask("GET", path, CONSOLE_KEY);
+  }
+
+  async #ask(method, path, key, body) {
+    const headers = { "statsig-api-key": key, "content-type": "application/json" };
+    const reply = await fetch(this.address + path, { method, headers, body: JSON.stringify(body) });
     const text = await reply.text();
-    assert.equal(reply.status, 200, `${path}: ${text}`);
+    assert.ok([200, 201].includes(reply.status), `${method} ${path} ${reply.status}: ${text}`);
     return JSON.parse(text);
   }
 }

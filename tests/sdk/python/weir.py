@@ -1,6 +1,7 @@
 """The harness of the Python suite: runs the real binary, reads back what it stored, and says what it should have stored
 for a call that an SDK sent. Knows no SDK. tests/sdk/weir.mjs is the same for JavaScript; the rules are the contract's."""
 
+import http.client
 import json
 import os
 import re
@@ -10,13 +11,14 @@ import subprocess
 import tempfile
 import threading
 import time
-import urllib.request
+import urllib.parse
 from datetime import datetime, timedelta, timezone
 from pathlib import Path
 
 HERE = Path(__file__).resolve().parent
 BINARY = os.environ.get("WEIR_BIN", str(HERE.parents[2] / "target/debug/weir"))
 PROJECT_PATH = HERE.parent / "project.json"
+STATSIG_PROJECT_PATH = HERE.parent / "statsig.project.json"
 PROJECT = json.loads(PROJECT_PATH.read_text(encoding="utf-8"))
 INCOMING = PROJECT["integrations"]["segment"]["incoming"]
 START_DEADLINE_S = 20
@@ -37,11 +39,15 @@ CONSOLE_KEY = key_of("CONSOLE")
 class Weir:
     """One `weir serve` and its data directory; both end with the `with` block."""
 
+    def __init__(self, project=PROJECT_PATH):
+        self.project = project
+        self.connection = None
+
     def __enter__(self):
         self.data = tempfile.mkdtemp(prefix="weir-suite-")
         self.log = []
         self.process = subprocess.Popen(
-            [BINARY, "serve", "--data", self.data, "--listen", "127.0.0.1:0", "--project", str(PROJECT_PATH)],
+            [BINARY, "serve", "--data", self.data, "--listen", "127.0.0.1:0", "--project", str(self.project)],
             stdin=subprocess.DEVNULL,
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,
@@ -69,6 +75,8 @@ class Weir:
         ready.set()
 
     def __exit__(self, *_):
+        if self.connection:
+            self.connection.close()
         self.process.send_signal(signal.SIGTERM)
         try:
             self.process.wait(STOP_DEADLINE_S)
@@ -80,12 +88,12 @@ class Weir:
             self.process.stderr.close()
             shutil.rmtree(self.data, ignore_errors=True)
 
-    def events(self):
-        """Every event stored from Segment, newest first: the log also holds the changes that applying the project made.
+    def events(self, source="segment"):
+        """Every event stored from one source, newest first: the log also holds the changes that applying the project made.
         Fails if a page repeats a row or breaks the order."""
         rows, before = [], None
         while True:
-            page = self._read(f"/console/v1/events?source=segment&limit={PAGE_ROWS}" + (f"&before={before}" if before else ""))
+            page = self._read(f"/console/v1/events?source={source}&limit={PAGE_ROWS}" + (f"&before={before}" if before else ""))
             assert len(page["data"]) <= PAGE_ROWS, "a page holds no more rows than asked for"
             for row in page["data"]:
                 assert not rows or row["sequence"] < rows[-1]["sequence"], "rows come newest first, each once"
@@ -98,10 +106,26 @@ class Weir:
     def rejected(self):
         return self._read("/console/v1/rejected")["data"]
 
+    def change(self, method, path, body):
+        """Changes the catalog as a person does through the console API."""
+        return self._ask(method, path, CONSOLE_KEY, body)
+
+    def post(self, path, body):
+        """What a server asks for."""
+        return self._ask("POST", path, SERVER_KEY, body)
+
     def _read(self, path):
-        request = urllib.request.Request(self.address + path, headers={"statsig-api-key": CONSOLE_KEY})
-        with urllib.request.urlopen(request, timeout=20) as reply:
-            return json.load(reply)
+        return self._ask("GET", path, CONSOLE_KEY, None)
+
+    def _ask(self, method, path, key, body):
+        if not self.connection:
+            self.connection = http.client.HTTPConnection(urllib.parse.urlsplit(self.address).netloc, timeout=20)
+        text = None if body is None else json.dumps(body)
+        self.connection.request(method, path, text, {"statsig-api-key": key, "content-type": "application/json"})
+        reply = self.connection.getresponse()
+        answer = reply.read().decode()
+        assert reply.status in (200, 201), f"{method} {path} {text}: {reply.status} {answer}"
+        return json.loads(answer)
 
 
 def assert_stored(case, rows, sent, started_at):
