@@ -114,10 +114,25 @@ export class Weir {
     return (await this.#read("/console/v1/rejected")).data;
   }
 
-  async #read(path) {
-    const reply = await fetch(this.address + path, { headers: { "statsig-api-key": CONSOLE_KEY } });
+  /** Changes the catalog as a person does through the console API. */
+  change(method, path, body) {
+    return this.#ask(method, path, CONSOLE_KEY, body);
+  }
+
+  /** What a server asks for. */
+  post(path, body) {
+    return this.#ask("POST", path, SERVER_KEY, body);
+  }
+
+  #read(path) {
+    return this.#ask("GET", path, CONSOLE_KEY);
+  }
+
+  async #ask(method, path, key, body) {
+    const headers = { "statsig-api-key": key, "content-type": "application/json" };
+    const reply = await fetch(this.address + path, { method, headers, body: JSON.stringify(body) });
     const text = await reply.text();
-    assert.equal(reply.status, 200, `${path}: ${text}`);
+    assert.ok([200, 201].includes(reply.status), `${method} ${path} ${reply.status}: ${text}`);
     return JSON.parse(text);
   }
 }

@@ -1,6 +1,7 @@
 """The harness of the Python suite: runs the real binary, reads back what it stored, and says what it should have stored
 for a call that an SDK sent. Knows no SDK. tests/sdk/weir.mjs is the same for JavaScript; the rules are the contract's."""
 
+import http.client
 import json
 import os
 import re
@@ -10,13 +11,14 @@ import subprocess
 import tempfile
 import threading
 import time
-import urllib.request
+import urllib.parse
 from datetime import datetime, timedelta, timezone
 from pathlib import Path
 
 HERE = Path(__file__).resolve().parent
 BINARY = os.environ.get("WEIR_BIN", str(HERE.parents[2] / "target/debug/weir"))
 PROJECT_PATH = HERE.parent / "project.json"
+STATSIG_PROJECT_PATH = HERE.parent / "statsig.project.json"
 PROJECT = json.loads(PROJECT_PATH.read_text(encoding="utf-8"))
 INCOMING = PROJECT["integrations"]["segment"]["incoming"]
 START_DEADLINE_S = 20
@@ -40,6 +42,7 @@ class Weir:
     def __init__(self, project=PROJECT_PATH):
         """`project`: the path of the project file that is applied at the start."""
         self.project = project
+        self.connection = None
 
     def __enter__(self):
         self.data = tempfile.mkdtemp(prefix="weir-suite-")
@@ -73,6 +76,8 @@ class Weir:
         ready.set()
 
     def __exit__(self, *_):
+        if self.connection:
+            self.connection.close()
         self.process.send_signal(signal.SIGTERM)
         try:
             self.process.wait(STOP_DEADLINE_S)
@@ -102,11 +107,27 @@ class Weir:
     def rejected(self):
         return self.read("/console/v1/rejected")["data"]
 
+    def change(self, method, path, body):
+        """Changes the catalog as a person does through the console API."""
+        return self._ask(method, path, CONSOLE_KEY, body)
+
+    def post(self, path, body):
+        """What a server asks for."""
+        return self._ask("POST", path, SERVER_KEY, body)
+
     def read(self, path):
         """What the console API says."""
-        request = urllib.request.Request(self.address + path, headers={"statsig-api-key": CONSOLE_KEY})
-        with urllib.request.urlopen(request, timeout=20) as reply:
-            return json.load(reply)
+        return self._ask("GET", path, CONSOLE_KEY, None)
+
+    def _ask(self, method, path, key, body):
+        if not self.connection:
+            self.connection = http.client.HTTPConnection(urllib.parse.urlsplit(self.address).netloc, timeout=20)
+        text = None if body is None else json.dumps(body)
+        self.connection.request(method, path, text, {"statsig-api-key": key, "content-type": "application/json"})
+        reply = self.connection.getresponse()
+        answer = reply.read().decode()
+        assert reply.status in (200, 201), f"{method} {path} {text}: {reply.status} {answer}"
+        return json.loads(answer)
 
 
 def assert_stored(case, rows, sent, started_at):
