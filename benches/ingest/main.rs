@@ -5,9 +5,14 @@
 //! `cargo bench --bench ingest` takes about three minutes; `cargo bench --bench ingest -- --full` also opens a 2 GB file after
 //! a crash. The numbers go to `target/bench/ingest.json` as well.
 
+#[path = "../common/disk.rs"]
 mod disk;
+#[path = "../common/goal.rs"]
+mod goal;
+#[path = "../common/process.rs"]
 mod process;
 mod report;
+#[path = "../common/sink.rs"]
 mod sink;
 
 use anyhow::Context;
@@ -58,7 +63,7 @@ const MOST_FILLS: u32 = 300;
 fn main() -> anyhow::Result<()> {
     let args = Args::parse();
     if args.serve_sink {
-        return sink::serve();
+        return sink::serve(None);
     }
     let target = Path::new(env!("CARGO_TARGET_TMPDIR")).parent().context("the target folder has no parent")?;
     let folder = args.folder.clone().unwrap_or_else(|| target.join("bench"));
@@ -117,7 +122,7 @@ impl Bench {
         if subjects.contains(&WEIR) {
             for load in [BATCH, SINGLE] {
                 let rates = self.findings.samples.iter().filter(|s| s.subject == WEIR && s.load == load);
-                let most = report::median(rates.map(|s| s.events_per_second).collect()).context("no rounds")?;
+                let most = goal::median(rates.map(|s| s.events_per_second).collect()).context("no rounds")?;
                 let sample = self.measure(rounds, WEIR, load, Some(most / 2.0))?;
                 self.findings.half_load.push(sample);
                 self.probe()?;
