@@ -50,7 +50,9 @@ impl Packer {
 
     /// One frame of a text, left plain if compressing does not make it smaller.
     pub fn pack(&mut self, text: &[u8]) -> std::io::Result<Frame> {
-        let packed = self.0.compress(text)?;
+        let mut packed = self.0.compress(text)?;
+        // It comes with room for a text that does not shrink, and frames wait in queues that count their bytes.
+        packed.shrink_to_fit();
         Ok(Frame { text_bytes: text.len(), bytes: if packed.len() < text.len() { packed } else { text.to_vec() } })
     }
 }
@@ -526,6 +528,12 @@ mod tests {
         let all: Vec<String> = [0..2, 0..1000, 0..3].into_iter().flatten().map(|row| format!("m{row}")).collect();
         assert_eq!(message_ids(&text_of(&back.frames, &back.lengths, 0).unwrap(), &back.lengths, 0), all);
         assert!(mixed.rows() == 0 && mixed.text_bytes() == 0, "a builder begins anew");
+    }
+
+    #[test]
+    fn a_frame_takes_no_more_memory_than_its_bytes() {
+        let frame = Packer::new(1).unwrap().pack(&tail(1000).text).unwrap();
+        assert!(frame.is_packed() && frame.bytes.capacity() < frame.text_bytes / 2, "{}", frame.bytes.capacity());
     }
 
     #[test]
