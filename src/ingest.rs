@@ -1,7 +1,7 @@
 //! In: a body as some sender wrote it becomes a batch of events, and every event of it ends in exactly one count. Pure: no
 //! network, no clock, no disk. Does not decide who may send, nor what is a duplicate (the writer does).
 //!
-//! A body is checked for UTF-8 once and then read in one pass: `framing` steps from event to event, a visitor takes the
+//! A body is checked for UTF-8 once and then read in one pass: `framing` steps from event to event, `reader` takes the
 //! few fields that are needed and checks the rest as strictly as `serde_json::Value` would, and the event's own text is
 //! what gets stored. A bad event is rejected by itself; only what is not JSON at all is refused whole.
 

@@ -7,6 +7,8 @@
 
 mod queue;
 mod quiet;
+#[cfg(test)]
+mod tests;
 mod worker;
 
 use crate::clock::Clock;
@@ -322,6 +324,7 @@ impl Writer {
         let mut waiting = Vec::with_capacity(commands.len());
         // Held until the commit is over: what is being written still fills the queue.
         let mut rooms = Vec::with_capacity(commands.len());
+        let mut job_failed = false;
         for command in commands {
             match command {
                 Command::Append { submission, reply, _room } if room => {
@@ -353,13 +356,23 @@ impl Writer {
                     waiting.push(Waiting::Worker(taken));
                 }
                 // Dropping `taken` tells the worker that its work was not wanted.
-                Command::Prepared { .. } | Command::JobFailed => self.job_failed(),
+                Command::Prepared { .. } | Command::JobFailed => job_failed = true,
                 Command::Stop => {}
             }
         }
-        if changes.is_empty() {
-            return Ok(false);
+        let something = !changes.is_empty();
+        if something {
+            self.put(changes, waiting)?;
         }
+        // Only now: the piece before the one that failed may have been in this commit.
+        if job_failed {
+            self.job_failed();
+        }
+        Ok(something)
+    }
+
+    /// Commits changes and tells those who wait for them.
+    fn put(&mut self, changes: Vec<Change>, waiting: Vec<Waiting>) -> Result<(), CommitError> {
         let started = Instant::now();
         let answers = match self.appender.commit(changes, self.clock.now()) {
             Ok(answers) => answers,
@@ -381,7 +394,7 @@ impl Writer {
             self.meters.list_members_refused.add(applied.unlisted);
             self.answer(waiting, applied);
         }
-        Ok(true)
+        Ok(())
     }
 
     fn answer(&self, waiting: Waiting, applied: Applied) {

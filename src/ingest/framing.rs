@@ -1,5 +1,5 @@
 //! Steps through the outer shape of a JSON document and hands out each value together with the exact text it came from.
-//! Knows JSON's punctuation and nothing of what the values mean; values are read by serde_json.
+//! Knows JSON's punctuation and nothing of what the values mean; `reader` reads them, and serde_json what nobody asks for.
 
 use super::body_error::BodyError;
 use super::reader::{Read, Reader};

@@ -50,7 +50,9 @@ impl Packer {
 
     /// One frame of a text, left plain if compressing does not make it smaller.
     pub fn pack(&mut self, text: &[u8]) -> std::io::Result<Frame> {
-        let packed = self.0.compress(text)?;
+        let mut packed = self.0.compress(text)?;
+        // It comes with room for a text that does not shrink, and frames wait in queues that count their bytes.
+        packed.shrink_to_fit();
         Ok(Frame { text_bytes: text.len(), bytes: if packed.len() < text.len() { packed } else { text.to_vec() } })
     }
 }
@@ -90,15 +92,6 @@ impl Tail {
     /// Length of the rows' text before compression.
     pub fn text_bytes(&self) -> usize {
         self.frames.iter().map(|frame| frame.text_bytes).sum()
-    }
-
-    /// The text of all rows.
-    pub fn text(&self, first: u64) -> Result<Vec<u8>, Damage> {
-        let mut text = Vec::with_capacity(self.text_bytes());
-        for frame in &self.frames {
-            text.extend_from_slice(&frame.text(first)?);
-        }
-        Ok(text)
     }
 }
 
@@ -346,6 +339,15 @@ pub(super) fn frame_rows<'a>(
     })
 }
 
+/// The text of all rows of a tail or block, whose frames must end where rows end.
+pub(super) fn text_of(frames: &[Frame], lengths: &[u32], first: u64) -> Result<Vec<u8>, Damage> {
+    let mut text = Vec::new();
+    for found in frame_rows(frames, lengths, first) {
+        text.extend_from_slice(&found?.0.text(first)?);
+    }
+    Ok(text)
+}
+
 /// The text of each row of a tail or block.
 pub(super) fn rows<'a>(
     text: &'a [u8],
@@ -480,7 +482,7 @@ mod tests {
             assert!(!is_packed(&plain) && is_packed(&packed) == (rows_in == 1000));
             for back in [&plain, &packed] {
                 assert_eq!(back.fingerprints, (0..u128::from(rows_in)).collect::<Vec<_>>());
-                assert_eq!(message_ids(&back.text(0).unwrap(), &back.lengths, 0), all);
+                assert_eq!(message_ids(&text_of(&back.frames, &back.lengths, 0).unwrap(), &back.lengths, 0), all);
             }
             assert_eq!(Tail::rows(&stored(rows_in, 0), 0), Ok(u64::from(rows_in)));
 
@@ -524,8 +526,14 @@ mod tests {
         let back = Tail::decode(&bytes, 0).unwrap();
         assert_eq!((back.frames.len(), Tail::rows(&bytes, 0)), (3, Ok(1005)));
         let all: Vec<String> = [0..2, 0..1000, 0..3].into_iter().flatten().map(|row| format!("m{row}")).collect();
-        assert_eq!(message_ids(&back.text(0).unwrap(), &back.lengths, 0), all);
+        assert_eq!(message_ids(&text_of(&back.frames, &back.lengths, 0).unwrap(), &back.lengths, 0), all);
         assert!(mixed.rows() == 0 && mixed.text_bytes() == 0, "a builder begins anew");
+    }
+
+    #[test]
+    fn a_frame_takes_no_more_memory_than_its_bytes() {
+        let frame = Packer::new(1).unwrap().pack(&tail(1000).text).unwrap();
+        assert!(frame.is_packed() && frame.bytes.capacity() < frame.text_bytes / 2, "{}", frame.bytes.capacity());
     }
 
     #[test]
@@ -543,7 +551,10 @@ mod tests {
         let back = Tail::decode(&bytes, 0).unwrap();
         assert_eq!(Tail::rows(&bytes, 0), Ok(3));
         assert!(same(&back.columns, &old.columns));
-        assert_eq!(message_ids(&back.text(0).unwrap(), &back.lengths, 0), ["m0", "m1", "m2"]);
+        assert_eq!(
+            message_ids(&text_of(&back.frames, &back.lengths, 0).unwrap(), &back.lengths, 0),
+            ["m0", "m1", "m2"]
+        );
     }
 
     #[test]

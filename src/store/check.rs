@@ -1,7 +1,7 @@
 //! Verifies a store's invariants by reading all of it: sums, order, dictionaries, and every view against a rebuild from rows.
 //! Reads only.
 
-use super::block::{Digest, Tail, frame_rows, rows};
+use super::block::{Digest, Tail, rows, text_of};
 use super::columns::Columns;
 use super::snapshot::{ReadError, Snapshot};
 use super::volumes::{Volumes, add_volumes};
@@ -38,7 +38,11 @@ impl Snapshot {
             if first.0 != at {
                 report.problems.push(format!("events {at} to {} are in no block", first.0));
             }
-            match self.block_columns(first.0).and_then(|found| self.with_text(first.0, found)) {
+            let read = self.block_columns(first.0).and_then(|(columns, lengths)| {
+                let text = text_of(&self.block_frames(first.0)?, &lengths, first.0)?;
+                Ok((columns, lengths, text))
+            });
+            match read {
                 Ok((columns, lengths, text)) => {
                     if Digest::of(&columns, text.len()) != digest {
                         report.problems.push(format!("block {}: its digest differs from its columns", first.0));
@@ -51,11 +55,15 @@ impl Snapshot {
             report.blocks += 1;
         }
         self.tails(at, self.next_sequence().0, &mut |tail| {
-            let text = tail.text(at)?;
-            let Tail { columns, lengths, fingerprints, .. } = tail;
-            let found = self.check_rows(at, &columns, &lengths, &text, &mut volumes, &mut seen, &mut report);
-            if found != fingerprints {
-                report.problems.push(format!("tail {at}: its fingerprints differ from its rows"));
+            let Tail { columns, lengths, fingerprints, frames } = tail;
+            match text_of(&frames, &lengths, at) {
+                Ok(text) => {
+                    let found = self.check_rows(at, &columns, &lengths, &text, &mut volumes, &mut seen, &mut report);
+                    if found != fingerprints {
+                        report.problems.push(format!("tail {at}: its fingerprints differ from its rows"));
+                    }
+                }
+                Err(damage) => report.problems.push(damage.to_string()),
             }
             at += columns.len() as u64;
             Ok(true)
@@ -66,20 +74,6 @@ impl Snapshot {
         volumes.compare(&self.volumes()?, &mut report.problems);
         self.check_lists(&mut report)?;
         Ok(report)
-    }
-
-    /// A block's columns and lengths with all of its text, whose frames must end where rows end.
-    fn with_text(
-        &self,
-        first: u64,
-        (columns, lengths): (Columns, Vec<u32>),
-    ) -> Result<(Columns, Vec<u32>, Vec<u8>), ReadError> {
-        let frames = self.block_frames(first)?;
-        let mut text = Vec::new();
-        for found in frame_rows(&frames, &lengths, first) {
-            text.extend_from_slice(&found?.0.text(first)?);
-        }
-        Ok((columns, lengths, text))
     }
 
     /// Checks consecutive rows and answers their fingerprints.

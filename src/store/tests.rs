@@ -302,6 +302,21 @@ fn what_was_packed_at_the_door_is_stored_once_and_in_order() {
 }
 
 #[test]
+fn a_tail_whose_frames_do_not_end_where_rows_end_is_a_problem() {
+    let mut house = House::new();
+    let mut batch = house.store.new_batch();
+    (0..100).for_each(|number| batch.push(&event(number)));
+    batch.pack(&mut Packer::new(1).unwrap(), 4000).unwrap();
+    // The last row of the first frame is said to reach into the second.
+    let at = batch.frames[0].1;
+    batch.rows[at - 1].text.end += 1;
+    batch.rows[at].text.start += 1;
+    house.appender.commit(vec![Change::Append(Box::new(Submission::empty(batch)))], Timestamp(HOUR)).unwrap();
+    let problems = house.store.snapshot().unwrap().check().unwrap().problems;
+    assert!(problems.iter().any(|problem| problem.contains("frame")), "{problems:?}");
+}
+
+#[test]
 fn only_what_fills_a_frame_is_packed_at_the_door() {
     let house = House::new();
     let submission = |events: u64| {

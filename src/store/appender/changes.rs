@@ -149,7 +149,6 @@ pub(in crate::store) fn delete_run(transaction: &WriteTransaction, run: u64) -> 
     Ok(())
 }
 
-/// Filters are rebuilt from their parts; see `open`.
 /// Two changes in one millisecond, or after the clock was set back, still differ: SDKs know a catalog by its time.
 fn date_catalog(transaction: &WriteTransaction, now: Timestamp) -> Result<(), CommitError> {
     let mut meta = transaction.open_table(META)?;

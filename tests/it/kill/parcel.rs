@@ -110,7 +110,12 @@ impl Parcel {
 /// A parcel of new events: one of them, or a batch of one source.
 pub fn fresh(label: &str, counter: &mut u64, key: &str, dice: &mut Dice) -> Parcel {
     let source = dice.pick(&["segment", "segment", "segment", "statsig", "rudderstack", "webhook"]);
-    let count = if dice.once_in(2) { 1 } else { 2 + dice.below(30) };
+    let count = match dice.below(16) {
+        0..=7 => 1,
+        8..=14 => 2 + dice.below(30),
+        // So many that their text is compressed before it is queued.
+        _ => 80 + dice.below(80),
+    };
     let items = (0..count).map(|_| {
         *counter += 1;
         item(source, format!("{label}-{counter}"), dice)
