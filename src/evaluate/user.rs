@@ -48,14 +48,16 @@ impl User {
         }
     }
 
-    /// Gives an ID to a user who has none of this type: client SDKs send their stableID beside the user.
+    /// Gives an ID to a user who has none of this type: client SDKs send their stableID beside the user. An empty one is
+    /// none, as it is to the intake of events.
     pub fn or_id(mut self, id_type: &str, id: &str) -> User {
         let unit = UnitType::new(id_type);
-        if self.unit(&unit).is_none() {
+        if self.unit_text(&unit).is_empty() {
             let id = Field::new(&Value::from(id));
             match unit.is_user {
                 true => self.user_id = id,
-                false => self.custom_ids.push((unit.name, unit.lower, id)),
+                // First, to be found before one that is null or empty.
+                false => self.custom_ids.insert(0, (unit.name, unit.lower, id)),
             }
         }
         self
