@@ -2,7 +2,7 @@
 //! how each operator compares; finds no value by itself.
 
 use super::condition::Operator;
-use super::user::{Field, FieldName, Kind};
+use super::user::{Field, FieldName, Kind, text_of};
 use crate::catalog::{self, BUCKETS, Pattern};
 use crate::event::Timestamp;
 use hashbrown::HashSet;
@@ -154,7 +154,7 @@ impl Test {
             Operator::Of(operator) => operator,
         };
         let number = |test| number(target).map_or(Test::Constant(false), |target| Test::Number(test, target));
-        let version = |test| Test::Version(test, Field::new(target).text().to_string());
+        let version = |test| Test::Version(test, text_of(target));
         let one_of = |wanted| match texts(target) {
             Some(targets) => Test::OneOf { targets: targets.iter().map(|it| it.to_lowercase()).collect(), wanted },
             None => Test::Constant(!wanted),
@@ -293,7 +293,7 @@ fn number(target: &Value) -> Option<f64> {
 /// The elements of a list, or the names of an object, in which the newer download has the lists of buckets.
 fn texts(target: &Value) -> Option<Vec<String>> {
     match target {
-        Value::Array(elements) => Some(elements.iter().map(|it| Field::new(it).text().to_string()).collect()),
+        Value::Array(elements) => Some(elements.iter().map(text_of).collect()),
         Value::Object(fields) => Some(fields.keys().cloned().collect()),
         _ => None,
     }

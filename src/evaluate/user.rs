@@ -48,14 +48,16 @@ impl User {
         }
     }
 
-    /// Gives an ID to a user who has none of this type: client SDKs send their stableID beside the user.
+    /// Gives an ID to a user who has none of this type: client SDKs send their stableID beside the user. An empty one is
+    /// none, as it is to the intake of events.
     pub fn or_id(mut self, id_type: &str, id: &str) -> User {
         let unit = UnitType::new(id_type);
-        if self.unit(&unit).is_none() {
+        if self.unit_text(&unit).is_empty() {
             let id = Field::new(&Value::from(id));
             match unit.is_user {
                 true => self.user_id = id,
-                false => self.custom_ids.push((unit.name, unit.lower, id)),
+                // First, to be found before one that is null or empty.
+                false => self.custom_ids.insert(0, (unit.name, unit.lower, id)),
             }
         }
         self
@@ -186,22 +188,28 @@ pub(super) enum Kind {
     Object,
 }
 
+/// Numbers in their shortest decimal form, lists as JSON; empty for null and objects.
+pub(super) fn text_of(value: &Value) -> String {
+    match value {
+        Value::Null | Value::Object(_) => String::new(),
+        Value::Bool(value) => value.to_string(),
+        Value::Number(number) => number.as_f64().unwrap_or(f64::NAN).to_string(),
+        Value::String(text) => text.clone(),
+        Value::Array(_) => value.to_string(),
+    }
+}
+
 impl Field {
     pub(super) fn new(value: &Value) -> Field {
-        let (kind, text) = match value {
+        let kind = match value {
             Value::Null => return Field::default(),
-            Value::Bool(value) => (Kind::Bool(*value), value.to_string()),
-            Value::Number(number) => {
-                let number = number.as_f64().unwrap_or(f64::NAN);
-                (Kind::Number(number), number.to_string())
-            }
-            Value::String(text) => (Kind::Text, text.clone()),
-            Value::Array(elements) => {
-                let texts = elements.iter().map(|element| Field::new(element).text).collect();
-                (Kind::List(texts), value.to_string())
-            }
-            Value::Object(_) => (Kind::Object, String::new()),
+            Value::Bool(value) => Kind::Bool(*value),
+            Value::Number(number) => Kind::Number(number.as_f64().unwrap_or(f64::NAN)),
+            Value::String(_) => Kind::Text,
+            Value::Array(elements) => Kind::List(elements.iter().map(text_of).collect()),
+            Value::Object(_) => Kind::Object,
         };
+        let text = text_of(value);
         let lower = text.to_lowercase();
         let lower = (lower != text).then_some(lower);
         Field { kind, text, lower }
@@ -215,7 +223,7 @@ impl Field {
         &self.kind
     }
 
-    /// Numbers in their shortest decimal form, lists as JSON; empty for null and objects.
+    /// As [`text_of`] has it.
     pub(super) fn text(&self) -> &str {
         &self.text
     }

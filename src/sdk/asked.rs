@@ -1,9 +1,12 @@
 //! What is asked: the bodies of `initialize`, `check_gate` and their like, read once. Speaks the wire and answers nothing.
 
 use crate::evaluate::User;
-use serde::Deserialize;
+use serde::de::{Error, IgnoredAny, SeqAccess, Visitor};
+use serde::{Deserialize, Deserializer};
 use serde_json::Value;
 use serde_json::value::RawValue;
+use std::fmt;
+use std::marker::PhantomData;
 
 /// Gates that one call may ask for, as in Statsig's HTTP API.
 pub const GATES_PER_CALL: usize = 100;
@@ -57,6 +60,8 @@ pub(super) struct Wire<'a> {
     #[serde(borrow)]
     pub statsig_metadata: Option<&'a RawValue>,
     pub gate_name: Option<String>,
+    /// One more than may be asked for, where there are so many.
+    #[serde(deserialize_with = "gate_names")]
     pub gate_names: Option<Vec<String>>,
     pub config_name: Option<String>,
     pub layer_name: Option<String>,
@@ -64,8 +69,40 @@ pub(super) struct Wire<'a> {
     pub since_time: Option<f64>,
     #[serde(rename = "full_checksum")]
     pub full_checksum: Option<String>,
+    /// A list of [`CustomExposure`].
     #[serde(borrow)]
-    pub exposures: Option<Vec<CustomExposure<'a>>>,
+    pub exposures: Option<&'a RawValue>,
+}
+
+fn gate_names<'a, D: Deserializer<'a>>(wire: D) -> Result<Option<Vec<String>>, D::Error> {
+    let list: Option<&'a RawValue> = Deserialize::deserialize(wire)?;
+    list.map(|list| first(list, GATES_PER_CALL + 1)).transpose().map_err(D::Error::custom)
+}
+
+/// The first elements of a list. The others are looked over and not kept, for a body can hold a million in a few megabytes.
+pub(super) fn first<'a, T: Deserialize<'a>>(list: &'a RawValue, most: usize) -> serde_json::Result<Vec<T>> {
+    serde_json::Deserializer::from_str(list.get()).deserialize_seq(First(most, PhantomData))
+}
+
+struct First<T>(usize, PhantomData<T>);
+
+impl<'a, T: Deserialize<'a>> Visitor<'a> for First<T> {
+    type Value = Vec<T>;
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("a list")
+    }
+
+    fn visit_seq<A: SeqAccess<'a>>(self, mut list: A) -> Result<Vec<T>, A::Error> {
+        let mut first = Vec::new();
+        while first.len() < self.0
+            && let Some(element) = list.next_element()?
+        {
+            first.push(element);
+        }
+        while list.next_element::<IgnoredAny>()?.is_some() {}
+        Ok(first)
+    }
 }
 
 /// One exposure that a program reports by itself.
@@ -102,7 +139,6 @@ impl<'a> Asked<'a> {
     /// Reads a body. An empty one asks about a user of whom nothing is known.
     pub fn read(body: &'a [u8]) -> Result<Asked<'a>, AskError> {
         let text = std::str::from_utf8(body).map_err(|error| AskError::NotUtf8 { at: error.valid_up_to() })?;
-        let malformed = |error: serde_json::Error| AskError::Malformed { detail: error.to_string() };
         let wire: Wire<'a> = match text.trim() {
             "" => Wire::default(),
             // A derived reader takes an array too, field by field.
@@ -137,6 +173,10 @@ fn object(raw: Option<&RawValue>, field: &'static str) -> Result<Value, AskError
     if raw.get().len() > USER_BYTES {
         return Err(AskError::TooLarge { field });
     }
-    let value = serde_json::from_str(raw.get()).map_err(|error| AskError::Malformed { detail: error.to_string() })?;
+    let value = serde_json::from_str(raw.get()).map_err(malformed)?;
     if matches!(value, Value::Object(_)) { Ok(value) } else { Err(AskError::NotAnObject { field }) }
+}
+
+pub(super) fn malformed(error: serde_json::Error) -> AskError {
+    AskError::Malformed { detail: error.to_string() }
 }

@@ -145,7 +145,7 @@ fn well_formed(check: &mut Check, place: &str, text: &str) {
         check.wrong(place, "has a space at its beginning or end, or a control character; remove it");
     } else if text.chars().count() > MAX_NAME_CHARS {
         check.wrong(place, format!("is too long; may have at most {MAX_NAME_CHARS} characters"));
-    } else if text.starts_with("segment:") && place.starts_with("gates") {
+    } else if text.starts_with("segment:") && (place.starts_with("gates") || place.starts_with("holdouts")) {
         check.wrong(place, "begins with \"segment:\", which names segments; must be another");
     }
 }

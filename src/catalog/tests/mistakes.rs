@@ -69,6 +69,7 @@ fn each_mistake_is_listed_with_its_place() {
         (|d| push(d, "gates", 0, |it| it["name"] = json!("other")), "gates[1].id", "gates[0]"),
         (|d| push(d, "gates", 0, |it| it["id"] = json!("other")), "gates[1].name", "gates[0]"),
         (|d| named(&mut d["holdouts"][0], "new_checkout"), "holdouts[0].name", "gates[0]"),
+        (|d| named(&mut d["holdouts"][0], "segment:canada"), "holdouts[0].name", "names segments"),
         (|d| named(&mut d["dynamicConfigs"][0], "button_color"), "experiments[0].name", "dynamicConfigs[0]"),
         (|d| push(d, "metrics", 0, |_| ()), "metrics[4].name", "metrics[0]"),
         (|d| named(&mut d["layers"][0], " x"), "layers[0].name", "space"),

@@ -21,7 +21,8 @@ impl<'a> Compiler<'a> {
     /// - `active` assigns groups.
     /// - `assignment_stopped` assigns nobody any more (rule `layerAssignment`) but is still active, so that SDKs with
     ///   persistent storage go on giving units what they had; the buckets stay its own, so that it can go on.
-    /// - `decision_made` gives everyone the launched group (rule `launchedGroup`), except who is held out.
+    /// - `decision_made` gives everyone the launched group (rule `launchedGroup`), except who is held out. In a layer these
+    ///   get its defaults, of which what was launched is a part.
     /// - `experiment_stopped` and `abandoned` give everyone the default (rule `abandoned`), `archived` disables it.
     pub(super) fn experiment(&self, experiment: &Experiment) -> Spec {
         let (kind, salt) = (ItemKind::Experiment, experiment.salt.as_deref());

@@ -111,7 +111,8 @@ impl House {
                 return Ok(Evaluated::Reply(reply));
             }
             SdkCall::LogCustomExposure => {
-                return Ok(Evaluated::Reported(sdk::custom_exposures(&asked, &state.catalog)?));
+                let most = state.rules.limits.events_per_body;
+                return Ok(Evaluated::Reported(sdk::custom_exposures(&asked, &state.catalog, most)?));
             }
             SdkCall::CheckGate => sdk::check_gate(&asked, &mut evaluation)?,
             SdkCall::GetConfig => sdk::get_config(&asked, &mut evaluation)?,

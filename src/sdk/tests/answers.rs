@@ -105,6 +105,7 @@ fn exposures_go_with_the_user_and_the_metadata_of_the_request_unless_they_are_no
 
 #[test]
 fn a_reported_exposure_is_told_by_the_ids_that_count() {
+    const MOST: usize = 8;
     let catalog = catalog(&project());
     let body = json!({"exposures": [
         {"user": {"userID": "a"}, "experimentName": "button", "group": "Test", "time": 1_795_438_000_000_i64},
@@ -118,7 +119,7 @@ fn a_reported_exposure_is_told_by_the_ids_that_count() {
     ], "statsigMetadata": {"sdkType": "mine"}})
     .to_string();
     let asked = Asked::read(body.as_bytes()).unwrap();
-    let log = json_of(&custom_exposures(&asked, &catalog).unwrap());
+    let log = json_of(&custom_exposures(&asked, &catalog, MOST).unwrap());
     let told: Vec<Value> = (log["events"].as_array().unwrap().iter())
         .map(|event| {
             let it = &event["metadata"];
@@ -148,7 +149,25 @@ fn a_reported_exposure_is_told_by_the_ids_that_count() {
     assert_eq!(times, [&json!(1_795_438_000_000_i64)]);
     assert_eq!(log["statsigMetadata"], json!({"sdkType": "mine"}));
     let empty = Asked::read(b"{}").unwrap();
-    assert_eq!(custom_exposures(&empty, &catalog), Err(AskError::NothingAsked { field: "exposures" }));
+    assert_eq!(custom_exposures(&empty, &catalog, MOST), Err(AskError::NothingAsked { field: "exposures" }));
+}
+
+#[test]
+fn of_a_list_that_is_too_long_only_the_beginning_is_kept() {
+    let exposures = |count: usize| format!("{{\"exposures\": [{}]}}", vec!["{}"; count].join(","));
+    for (count, expected) in [(1, 1), (2, 2), (3, 3), (4, 3), (100_000, 3)] {
+        let body = exposures(count);
+        let log = json_of(&custom_exposures(&Asked::read(body.as_bytes()).unwrap(), &catalog(&project()), 2).unwrap());
+        assert_eq!(log["events"].as_array().unwrap().len(), expected, "of {count}");
+    }
+    // Text that is not kept has to be JSON all the same.
+    let torn = Asked::read(br#"{"exposures": [{}, {}, {}, {]}"#).map(|_| ()).unwrap_err();
+    assert_eq!(torn.code(), "malformed_json");
+    let names: Vec<Value> = (0..=GATES_PER_CALL).map(|n| json!(format!("g{n}"))).chain([json!(7)]).collect();
+    let body = json!({"gateNames": names});
+    assert_eq!(ask(&release(), &body, |asked, it| check_gate(asked, it).unwrap_err()), AskError::TooManyGates);
+    let odd = Asked::read(br#"{"exposures": {}}"#).map(|asked| custom_exposures(&asked, &catalog(&project()), 2));
+    assert_eq!(odd.unwrap().unwrap_err().code(), "malformed_json");
 }
 
 #[test]

@@ -152,6 +152,9 @@ fn a_device_is_known_by_the_stable_id_beside_the_user_unless_he_has_one() {
         let (id, other) = (format!("d{n}"), format!("x{n}"));
         let (value, keys) = device(json!({"userID": "u"}), &id);
         assert_eq!((value, keys), (direct(&id), json!({"userID": "u", "stableID": id})));
+        for none in [json!(null), json!("")] {
+            assert_eq!(device(json!({"customIDs": {"stableID": none}}), &id).0, direct(&id), "{none}");
+        }
         let (value, keys) = device(json!({"customIDs": {"stableid": other}}), &id);
         assert_eq!((value, keys), (direct(&other), json!({"customIDs": {"stableid": other}, "stableID": id})));
         *(if value { &mut passed } else { &mut failed }) += 1;
