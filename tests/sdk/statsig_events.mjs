@@ -59,7 +59,7 @@ function comparable(row) {
     units: row.units,
     environment: row.environment,
     value: row.value,
-    userID: row.userID,
+    userID: row.userID ?? null,
     metadata: Object.fromEntries(Object.entries(row.metadata).map(read)),
     user: present(row.user),
     secondaryExposures: row.secondaryExposures ?? [],
@@ -78,13 +78,15 @@ function expected(event, idTypes) {
     units: Object.fromEntries(ids.map(([name, unit]) => [names[name.toLowerCase()], unit])),
     environment: user.statsigEnvironment?.tier ?? "production",
     value: numberOf(event.value),
-    userID: user.userID,
+    userID: user.userID || null,
     metadata: present(event.metadata ?? {}),
     user: present(user),
     secondaryExposures: event.secondaryExposures ?? [],
   };
 }
 
-const present = (fields) => Object.fromEntries(Object.entries(fields).filter(([, value]) => value !== null && value !== undefined));
+const isGiven = (value) => value !== null && value !== undefined;
 
-const numberOf = (value) => (value === null || value === undefined || !Number.isFinite(Number(value)) ? null : Number(value));
+const present = (fields) => Object.fromEntries(Object.entries(fields).filter(([, value]) => isGiven(value)));
+
+const numberOf = (value) => (isGiven(value) && Number.isFinite(Number(value)) ? Number(value) : null);

@@ -114,7 +114,7 @@ def expected(event, id_types):
         "units": {names[name.lower()]: unit for name, unit in given.items() if unit},
         "environment": user.get("statsigEnvironment", {}).get("tier", "production"),
         "value": number(event.get("value")),
-        "userID": user.get("userID"),
+        "userID": user.get("userID") or None,
         "metadata": {name: value for name, value in (event.get("metadata") or {}).items() if value is not None},
         "user": {name: value for name, value in user.items() if value is not None},
         "secondaryExposures": event.get("secondaryExposures") or [],

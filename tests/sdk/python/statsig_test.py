@@ -184,7 +184,7 @@ class StatsigTest(unittest.TestCase):
             rows = weir.events("statsig")
             self.assertEqual(weir.rejected(), [])
         logged = Counter(map(summary, of_product(recorder.sent)))
-        self.assertEqual((wanted - logged, logged - wanted), (Counter(), Counter()), "what was called and is not logged, and the reverse")
+        self.assertEqual((wanted - logged, logged - wanted), (Counter(), Counter()), "calls not logged, and logged uncalled")
         assert_logged(self, rows, recorder.sent, ID_TYPES)
         print(f"{len(rows)} events stored of {len(recorder.sent)} sent")
 
