@@ -161,7 +161,11 @@ fn checked(catalog: &Catalog, change: &ItemChange, edit: &Edit) -> Result<Catalo
         }
     }
     // Who asks for a gate that is archived would get false from then on without a word.
-    let archives_gate = change.deed == Deed::Act(Action::Archive) && item.kind == ItemKind::Gate;
+    // One that is archived and on is a mistake by itself.
+    let archived =
+        |document: Option<&Value>| document.is_some_and(|it| it["isArchived"] == true && it["isEnabled"] == false);
+    let before = catalog.item(item.kind, &item.id).map(|item| &item.document);
+    let archives_gate = item.kind == ItemKind::Gate && archived(edit.document.as_ref()) && !archived(before);
     let puts_away = edit.document.is_none() || archives_gate;
     if puts_away && item.kind != ItemKind::Integration {
         let gone = Edit { document: None, ..edit.clone() };

@@ -1,32 +1,47 @@
-//! JSON as a person wrote it: any value, but no field twice, because one of the two would be lost without a word.
+//! JSON as a person wrote it: any value within bounds, but no field twice, because one of the two would be lost without a
+//! word.
 
 use super::mistake::Mistake;
-use serde::de::{Deserialize, Deserializer, Error, MapAccess, SeqAccess, Visitor};
+use serde::de::{DeserializeSeed, Deserializer, Error, MapAccess, SeqAccess, Visitor};
 use serde_json::{Map, Number, Value};
 use std::fmt;
 
+/// Levels of objects and lists in one text, the outermost being the first. What is stored and told of it nests a few levels
+/// deeper, and would not be read again where that came to serde_json's own bound of 127.
+pub const MAX_LEVELS: usize = 64;
+
 /// Reads JSON text, or says where it is none.
 pub fn read_json(text: &str) -> Result<Value, Mistake> {
-    match serde_json::from_str::<Document>(text) {
-        Ok(Document(value)) => Ok(value),
-        Err(error) => {
-            let place = format!("line {}, column {}", error.line(), error.column());
-            let message = error.to_string();
-            let what = message.split(" at line ").next().unwrap_or_default();
-            Err(Mistake::new(place, format!("cannot be read as JSON: {what}")))
-        }
+    let mut deserializer = serde_json::Deserializer::from_str(text);
+    let read = Reading { room: MAX_LEVELS }.deserialize(&mut deserializer);
+    read.and_then(|value| deserializer.end().map(|()| value)).map_err(|error| {
+        let place = format!("line {}, column {}", error.line(), error.column());
+        let message = error.to_string();
+        let what = message.split(" at line ").next().unwrap_or_default();
+        Mistake::new(place, format!("cannot be read as JSON: {what}"))
+    })
+}
+
+/// Reads one value, which may nest `room` levels.
+struct Reading {
+    room: usize,
+}
+
+impl Reading {
+    /// How many levels there may be inside an object or list.
+    fn inside<E: Error>(&self) -> Result<usize, E> {
+        let deeper = || E::custom(format_args!("nested deeper than {MAX_LEVELS} levels; flatten it"));
+        self.room.checked_sub(1).ok_or_else(deeper)
     }
 }
 
-struct Document(Value);
+impl<'de> DeserializeSeed<'de> for Reading {
+    type Value = Value;
 
-impl<'de> Deserialize<'de> for Document {
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Document, D::Error> {
-        deserializer.deserialize_any(Reading).map(Document)
+    fn deserialize<D: Deserializer<'de>>(self, deserializer: D) -> Result<Value, D::Error> {
+        deserializer.deserialize_any(self)
     }
 }
-
-struct Reading;
 
 impl<'de> Visitor<'de> for Reading {
     type Value = Value;
@@ -64,21 +79,22 @@ impl<'de> Visitor<'de> for Reading {
     }
 
     fn visit_seq<A: SeqAccess<'de>>(self, mut list: A) -> Result<Value, A::Error> {
+        let room = self.inside()?;
         let mut elements = Vec::new();
-        while let Some(Document(element)) = list.next_element()? {
+        while let Some(element) = list.next_element_seed(Reading { room })? {
             elements.push(element);
         }
         Ok(Value::Array(elements))
     }
 
     fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Value, A::Error> {
+        let room = self.inside()?;
         let mut fields = Map::new();
         while let Some(name) = map.next_key::<String>()? {
             if fields.contains_key(&name) {
                 return Err(A::Error::custom(format_args!("the field \"{name}\" is there twice")));
             }
-            let Document(value) = map.next_value()?;
-            fields.insert(name, value);
+            fields.insert(name, map.next_value_seed(Reading { room })?);
         }
         Ok(Value::Object(fields))
     }

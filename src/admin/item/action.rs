@@ -3,7 +3,7 @@
 
 use super::overrides;
 use crate::admin::AdminError;
-use crate::catalog::{ItemKind, Mistake};
+use crate::catalog::{ItemKind, Mistake, shape_of};
 use crate::event::Timestamp;
 use serde_json::{Map, Value, json};
 
@@ -86,7 +86,14 @@ pub(super) fn act(action: Action, mut document: Document, with: &With<'_>) -> Re
         Action::AddOverrides => overrides::add(overrides_of(&mut document), object(with.body)?),
         // Without saying which, all of them.
         Action::RemoveOverrides if with.body.is_null() => drop(document.remove("overrides")),
-        Action::RemoveOverrides => overrides::remove(overrides_of(&mut document), object(with.body)?),
+        Action::RemoveOverrides => {
+            let what = object(with.body)?;
+            // A field that does not exist would take nothing away, and the answer would say that it was done.
+            let named =
+                Document::from_iter(document.clone().into_iter().chain([("overrides".into(), with.body.clone())]));
+            shape_of(with.kind, with.id, &named.into()).map_err(AdminError::invalid_item)?;
+            overrides::remove(overrides_of(&mut document), what);
+        }
         Action::Start => {
             // Taking up again what was stopped is no start: it keeps the time of its first one.
             if status(&document) != "setup" {

@@ -1,6 +1,7 @@
 //! Every mistake is listed, with its place and with words that help.
 
 use super::*;
+use crate::catalog::document::{MAX_LEVELS, read_json};
 
 fn mistakes(document: &Value) -> Vec<Mistake> {
     ProjectFile::parse(&document.to_string()).err().unwrap_or_default()
@@ -368,6 +369,19 @@ fn text_that_is_no_json_object_is_told_with_line_and_column() {
         assert_eq!(found.len(), 1);
         assert_eq!(found[0].place, place, "{text}");
         assert!(found[0].message.contains(words), "{}", found[0]);
+    }
+}
+
+#[test]
+fn text_nests_as_deep_as_it_may_and_no_deeper() {
+    let lists = |levels: usize| format!("{}{}", "[".repeat(levels), "]".repeat(levels));
+    let objects = |levels: usize| format!("{}1{}", "{\"a\":".repeat(levels), "}".repeat(levels));
+    for nested in [lists, objects] {
+        assert!(read_json(&nested(MAX_LEVELS)).is_ok());
+        for deeper in [MAX_LEVELS + 1, 200, 100_000] {
+            let found = read_json(&nested(deeper)).unwrap_err();
+            assert!(found.message.contains("nested deeper than 64 levels"), "{deeper}: {found}");
+        }
     }
 }
 

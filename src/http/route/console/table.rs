@@ -152,7 +152,7 @@ impl Table {
             .answer(Answer::Endless("Rejected".into()))
             .query = &[LIMIT];
         self.add(Verb::Get, "status", Call::Status, Viewer, "readStatus", "What arrived and what became of it")
-            .answer = Answer::Data("Status".into());
+            .answer = Answer::Data("ServerStatus".into());
         self.add(Verb::Get, "audit_logs", Call::AuditLogs, Viewer, "listAuditLogs", "Changes, newest first")
             .answer(Answer::Endless("AuditRow".into()))
             .query = &[LIMIT, BEFORE];
@@ -186,7 +186,7 @@ impl Table {
         self.add(Verb::Delete, "keys/{id}", Call::RevokeKey, Admin, "revokeKey", "Revoke a key").answer =
             Answer::Data("Key".into());
         self.add(Verb::Post, "link", Call::Link, Admin, "createLink", "Make a link that signs in to the pages once")
-            .answer = Answer::Data("Link".into());
+            .answer = Answer::Data("SignInLink".into());
     }
 
     /// Create, list, read, change, remove, and the history of a kind.

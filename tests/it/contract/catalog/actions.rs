@@ -154,6 +154,16 @@ fn overrides_are_set_added_and_taken_away() {
         assert_eq!((answer.status, answer.code()), (400, "invalid_item".to_owned()), "{body}");
         assert_eq!(places(&answer), [place], "{body}");
     }
+    // What is to be taken away has to have the right shape too, or nothing would go without a word.
+    for (body, place) in [
+        (json!({"passing": ["a"]}), "overrides.passing"),
+        (json!({"passingUserIDs": "a"}), "overrides.passingUserIDs"),
+        (json!(["a"]), "(body)"),
+    ] {
+        let answer = ask(&server, "DELETE", "gates/g/overrides", &body);
+        assert_eq!((answer.status, answer.code()), (400, "invalid_item".to_owned()), "{body}");
+        assert_eq!(places(&answer), [place], "{body}");
+    }
 }
 
 #[test]

@@ -201,3 +201,23 @@ fn a_metric_is_read_by_its_name_and_type_and_anything_by_its_name() {
     assert_eq!(refused(&server, "GET", "gates/new%20checkout", &Value::Null).0, 404);
     assert_eq!(read(&server, "unit_id_types/USERID")["id"], "userID", "as SDKs find it");
 }
+
+#[test]
+fn a_value_as_deep_as_it_may_be_is_read_again_wherever_it_stands() {
+    let mut server = Server::start(&project());
+    // The document, the field, and what is inside.
+    let nested = |levels: usize| (2..levels).fold(json!([]), |value, _| json!([value]));
+    let config = |levels: usize| json!({"name": "deep", "defaultValue": {"a": nested(levels - 1)}});
+    assert_eq!(refused(&server, "POST", "dynamic_configs", &config(65)), (400, "invalid_item".to_owned()));
+    let made = done(&server, "POST", "dynamic_configs", &config(64));
+    // A rule's body stands two levels deeper in its config.
+    let rule =
+        json!({"name": "r", "passPercentage": 1, "conditions": [{"type": "public"}], "returnValue": {"a": nested(63)}});
+    done(&server, "POST", "dynamic_configs/deep/rules", &rule);
+    done(&server, "PATCH", "dynamic_configs/deep", &json!({"defaultValue": {}}));
+    server.restart();
+    assert_eq!(read(&server, "dynamic_configs/deep/rules/r")["returnValue"], rule["returnValue"]);
+    assert_eq!(read(&server, "dynamic_configs/deep/versions")[2]["defaultValue"], made["defaultValue"]);
+    assert_eq!(read(&server, "audit_logs")[0]["changes"]["defaultValue"]["from"], made["defaultValue"]);
+    done(&server, "POST", "gates", &json!({"name": "after"}));
+}

@@ -164,6 +164,7 @@ fn what_does_not_go_together_with_what_is_there_is_a_conflict() {
         ("DELETE", "gates/base", Value::Null, "in_use"),
         ("DELETE", "gates/above", Value::Null, "in_use"),
         ("PUT", "gates/base/archive", Value::Null, "in_use"),
+        ("PATCH", "gates/base", json!({"isArchived": true, "isEnabled": false}), "in_use"),
         ("DELETE", "segments/beta", Value::Null, "in_use"),
         ("DELETE", "layers/page", Value::Null, "in_use"),
         ("DELETE", "experiments/first", Value::Null, "in_use"),
