@@ -355,11 +355,16 @@ async function filtered(weir) {
   return Number(count);
 }
 
-/** Fails unless the report has each exposure of the experiment in its group, and the users that they are of. */
+/**
+ * Fails unless the report has each exposure of the experiment in its group, and the users that they are of. Those of users
+ * outside production are told as not counted.
+ */
 async function assertCounted(weir, experiment, events) {
   const { groups, layerID } = PROJECT.experiments.find(({ name }) => name === experiment);
   const isOf = ({ config, allocatedExperiment = "" }) => config === experiment || named(allocatedExperiment) === experiment;
-  const exposures = events.filter(({ event }) => event.eventName in KINDS && isOf(event.metadata) && event.user.userID);
+  const all = events.filter(({ event }) => event.eventName in KINDS && isOf(event.metadata) && event.user.userID);
+  const isProduction = ({ event }) => (event.user.statsigEnvironment?.tier ?? "production") === "production";
+  const exposures = all.filter(isProduction);
   const ofLayer = exposures.filter(({ event }) => event.metadata.config === layerID);
   assert.equal(ofLayer.length > 0, layerID !== undefined, `${experiment} has exposures of its layer`);
   const report = await consoleSays(weir, "GET", `experiments/${experiment}/results`);
@@ -369,6 +374,7 @@ async function assertCounted(weir, experiment, events) {
   });
   assert.ok(expected.every(({ units }) => units > 0), `${experiment} has users in each group`);
   assert.deepEqual(report.groups.map(({ id, exposures, units }) => ({ id, exposures, units })), expected);
+  assert.ok(report.notCounted.non_production > 0 && exposures.length < all.length, "some users are not in production");
 }
 
 test("what is left when the page goes is sent by beacon and stored once", async (t) => {
