@@ -53,15 +53,14 @@ fn run(store: &Store, job: Job, queue: &Queue) -> Result<(), Ended> {
     let snapshot = store.snapshot()?;
     // While one piece is being committed the next is prepared.
     let mut before: Option<flume::Receiver<()>> = None;
-    let mut wait_for_before = |next: Option<flume::Receiver<()>>| match std::mem::replace(&mut before, next) {
-        Some(taken) => taken.recv().map_err(|_| Ended::NotTaken),
-        None => Ok(()),
-    };
-    job.run(&snapshot, |prepared| {
-        wait_for_before(None)?;
-        let (taken, wait) = flume::bounded(1);
-        queue.send(Command::Prepared { prepared, taken }).map_err(|_| Ended::NotTaken)?;
-        wait_for_before(Some(wait))
+    let taken =
+        |piece: Option<flume::Receiver<()>>| piece.map_or(Ok(()), |piece| piece.recv().map_err(|_| Ended::NotTaken));
+    job.run::<Ended>(&snapshot, |prepared| {
+        taken(before.take())?;
+        let (tell, told) = flume::bounded(1);
+        queue.send(Command::Prepared { prepared, taken: tell }).map_err(|_| Ended::NotTaken)?;
+        before = Some(told);
+        Ok(())
     })?;
-    wait_for_before(None)
+    taken(before)
 }
