@@ -290,6 +290,12 @@ fn what_was_packed_at_the_door_is_stored_once_and_in_order() {
     let submission = Submission { batch, tallies: Vec::new(), samples: Vec::new() };
     let applied = house.appender.commit(vec![Change::Append(Box::new(submission))], Timestamp(HOUR)).unwrap()[0];
     assert_eq!((applied.stored, applied.duplicates), (90, 10));
+    let mut again = house.store.new_batch();
+    (0..100).for_each(|number| again.push(&event(number)));
+    again.pack(&mut Packer::new(1).unwrap(), 2000).unwrap();
+    let again = Submission { batch: again, tallies: Vec::new(), samples: Vec::new() };
+    let applied = house.appender.commit(vec![Change::Append(Box::new(again))], Timestamp(HOUR)).unwrap()[0];
+    assert_eq!((applied.stored, applied.duplicates), (0, 100));
     let wanted: Vec<String> =
         (40..50).chain(0..40).chain(50..100).rev().map(|number| format!("message-{number}")).collect();
     for _ in 0..2 {

@@ -78,6 +78,10 @@ impl Appender {
         for (frame, count) in frames {
             let (rows, is_new) = (&rows[from..from + count], &is_new[from..from + count]);
             from += count;
+            // A body that is sent again brings nothing, and need not be inflated to see it.
+            if !is_new.contains(&true) {
+                continue;
+            }
             // A frame goes in as it is, unless some of its rows are stored already.
             let inflated = if is_new.contains(&false) { Some(frame.text(self.next)?.into_owned()) } else { None };
             let Some(text) = inflated else {
