@@ -1,8 +1,9 @@
 //! Verifies a store's invariants by reading all of it: sums, order, dictionaries, and every view against a rebuild from rows.
 //! Reads only.
 
-use super::block::{Digest, Tail, rows, text_of};
+use super::block::{Tail, rows, text_of};
 use super::columns::Columns;
+use super::digest::Digest;
 use super::snapshot::{ReadError, Snapshot};
 use super::volumes::{Volumes, add_volumes};
 use crate::event::{Source, TermId};

@@ -1,8 +1,9 @@
 //! Opening a store: making a new file, checking the format of an old one, and bringing back what lives in memory.
 
 use super::appender::{Appender, Found, delete_run, filter_of};
-use super::block::{Damage, Digest, Packer, Tail};
+use super::block::{Damage, Packer, Tail};
 use super::dedupe::{Dedupe, Run};
+use super::digest::Digest;
 use super::list_log::ListLog;
 use super::list_reader;
 use super::run::{RunMeta, decode_part};

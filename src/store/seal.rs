@@ -1,8 +1,9 @@
 //! What takes time, prepared beside the writer from a snapshot: a sealed block out of tails, one run out of several.
 //! Changes nothing; the writer swaps the result in.
 
-use super::block::{Digest, Frame, Packer, Tail, block_head_bytes, encode_block, encode_columns};
+use super::block::{Frame, Packer, Tail, block_head_bytes, encode_block, encode_columns};
 use super::columns::Columns;
+use super::digest::Digest;
 use super::run::{Filter, PART_KEYS, RunMeta, decode_part, encode_part};
 use super::snapshot::{Snapshot, Tails};
 use super::volumes::{Volumes, volumes_of};

@@ -6,8 +6,9 @@ pub use history::StoredVersion;
 
 use super::Shared;
 use super::batch::RejectedSample;
-use super::block::{Damage, Digest, Frame, Tail, decode_block, decode_columns, frame_rows, rows};
+use super::block::{Damage, Frame, Tail, decode_block, decode_columns, frame_rows, rows};
 use super::columns::Columns;
+use super::digest::Digest;
 use super::fingerprint::Keys;
 use super::tables::*;
 use super::terms::Terms;
