@@ -5,6 +5,7 @@
 //! known before the first event is counted. Totals are exact sums: the order of the log does not show in a report.
 
 mod accumulate;
+mod definition;
 mod health;
 mod log;
 mod metric;
@@ -15,11 +16,15 @@ mod standing;
 mod table;
 mod units;
 
+pub use definition::{
+    Criterion, CriterionOf, CriterionTest, Definition, EventName, EventSource, Funnel, FunnelCounts, FunnelOrder,
+    Measure, Quantity, Taken,
+};
 pub use health::{CROSSOVERS_ALERT, CROSSOVERS_WARNING, FEW_UNITS, UNMATCHED_WARNING};
 pub use log::StoredLog;
 pub use metric::TOP_NAMES;
 pub use options::{Crossovers, Join, OptionError, Options};
-pub use question::{Design, Group, MetricChoice, MetricKind, Question, QuestionKind, Role, Rule};
+pub use question::{Design, Direction, Group, MetricChoice, MetricKind, Question, QuestionKind, Role, Rule};
 
 pub use report::{
     Absolute, Analysis, AsOf, Check, Comparison, GroupSummary, Lift, Metric, MetricGroup, Report, RuleSummary, Srm,

@@ -4,8 +4,8 @@ use super::{Admin, AdminError};
 use crate::catalog::{Catalog, Experiment, Gate, Metric, MetricEventType, MetricRef, MetricType, RollupTimeWindow};
 use crate::evaluate::{djb2, sha256_base64};
 use crate::results::{
-    self, Check, Design, Group, MetricChoice, MetricKind, Options, Question, Report, ResultsError, Role, Rule,
-    StoredLog,
+    self, Check, Definition, Design, EventSource, Group, Measure, MetricChoice, MetricKind, Options, Quantity,
+    Question, Report, ResultsError, Role, Rule, StoredLog,
 };
 use crate::stats::{Balanced, Level};
 
@@ -166,7 +166,12 @@ fn choice(catalog: &Catalog, metric: &MetricRef, role: Role) -> Option<MetricCho
             None => return None,
         },
     };
-    Some(MetricChoice { name: metric.name.clone(), event, kind, role })
+    let measure = Measure::of(EventSource::named(&event));
+    let definition = Definition::PerUnit(match kind {
+        MetricKind::EventUser => Quantity::Any(measure),
+        _ => Quantity::Count(measure),
+    });
+    Some(MetricChoice { name: metric.name.clone(), kind, definition, role, direction: None })
 }
 
 fn plain(metric: &Metric) -> Option<(String, MetricKind)> {

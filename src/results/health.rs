@@ -150,7 +150,7 @@ fn silent_metrics(units: &Units, totals: &Totals, chosen: &Chosen) -> Option<Che
         .filter(|(metric, slot)| {
             metric.role != Role::Other && totals.events[*slot].count.iter().all(|moments| moments.sum() == Ok(0.0))
         })
-        .map(|(metric, _)| metric.event.as_str())
+        .map(|(metric, _)| metric.name.as_str())
         .collect();
     silent.dedup();
     let any_units = units.sizes.iter().any(|size| *size > 0);

@@ -1,6 +1,7 @@
 //! Which metrics a report carries: the scorecard, then what was asked for or the event names of most volume. Computes none.
 
 use super::accumulate::NO_SLOT;
+use super::definition::{Definition, EventName, EventSource, Measure, Quantity};
 use super::options::Options;
 use super::question::{MetricChoice, MetricKind, Question, Role};
 use crate::event::TermId;
@@ -35,9 +36,13 @@ impl Chosen {
         let both = |event: String| {
             [MetricKind::EventCount, MetricKind::EventUser].map(|kind| MetricChoice {
                 name: event.clone(),
-                event: event.clone(),
                 kind,
+                definition: Definition::PerUnit(match kind {
+                    MetricKind::EventUser => Quantity::Any(Measure::of(EventSource::named(&event))),
+                    _ => Quantity::Count(Measure::of(EventSource::named(&event))),
+                }),
                 role: Role::Other,
+                direction: None,
             })
         };
         let mut taken = HashSet::new();
@@ -53,13 +58,14 @@ impl Chosen {
         let mut slot_by_name = vec![NO_SLOT; terms.names.len() + 1];
         let metrics = metrics
             .into_iter()
-            .map(|metric| {
+            .filter_map(|metric| {
+                let event = event_of(&metric)?.to_owned();
                 let next = slot_by_event.len() as u32;
-                let slot = *slot_by_event.entry(metric.event.clone()).or_insert(next);
-                if let Some(name) = terms.names.find(&metric.event) {
+                let slot = *slot_by_event.entry(event.clone()).or_insert(next);
+                if let Some(name) = terms.names.find(&event) {
                     slot_by_name[name.0 as usize] = slot;
                 }
-                (metric, slot)
+                Some((metric, slot))
             })
             .collect();
         Chosen { metrics, slot_by_name, slots: slot_by_event.len() }
@@ -77,6 +83,17 @@ impl Chosen {
 
     pub fn slots(&self) -> usize {
         self.slots
+    }
+}
+
+/// The event of a metric that is one event's count or unit count.
+fn event_of(metric: &MetricChoice) -> Option<&str> {
+    let Definition::PerUnit(Quantity::Count(measure) | Quantity::Any(measure)) = &metric.definition else {
+        return None;
+    };
+    match measure.sources.as_slice() {
+        [EventSource { event: EventName::Named(event), .. }] => Some(event),
+        _ => None,
     }
 }
 

@@ -2,6 +2,7 @@
 //! whoever asks; knows nothing of the log.
 
 use super::ResultsError;
+use super::definition::Definition;
 use crate::event::Timestamp;
 use serde::{Deserialize, Serialize};
 
@@ -60,25 +61,50 @@ pub struct Rule {
     pub pass_percentage: f64,
 }
 
-/// One line of the scorecard.
+/// One line of the report.
 #[derive(Debug, Clone, PartialEq)]
 pub struct MetricChoice {
-    /// As the report calls it.
+    /// As the report calls it; together with `kind` it tells metrics apart.
     pub name: String,
-    /// The event that it counts, as stored: `segment::Order Completed`.
-    pub event: String,
     pub kind: MetricKind,
+    pub definition: Definition,
     pub role: Role,
+    /// Which way is better; `None` where nobody has said.
+    pub direction: Option<Direction>,
 }
 
-/// What is computed of a unit's events.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+/// The type of a metric, as the catalog and the report call it. It tells how to read the numbers; `Definition` says how they
+/// are computed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum MetricKind {
-    /// How many.
+    /// How many events of one name.
     EventCount,
-    /// Whether any, once for the whole period.
+    /// On which share of its days in the experiment a unit had the event.
+    EventDau,
+    /// Whether a unit had the event: once, by day, or in a window after its exposure.
     EventUser,
+    /// How many events that meet filters.
+    EventCountCustom,
+    /// The sum of a value.
+    Sum,
+    /// The average of a value over events.
+    Mean,
+    /// One number over another.
+    Ratio,
+    /// How many get from one event to the next.
+    Funnel,
+    /// The sum of several metrics.
+    CompositeSum,
+    /// User accounting: `dau`, `wau`, `d7_retention_rate` and their like.
+    User,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Direction {
+    Increase,
+    Decrease,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]

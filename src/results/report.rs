@@ -285,8 +285,8 @@ pub(super) fn analysis(
 
 fn moments(total: &Total, kind: MetricKind) -> &[Moments] {
     match kind {
-        MetricKind::EventCount => &total.count,
         MetricKind::EventUser => &total.users,
+        _ => &total.count,
     }
 }
 

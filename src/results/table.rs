@@ -126,8 +126,14 @@ fn row(name: String, metric: &Metric, comparison: &Comparison, level: f64) -> Ve
         group.and_then(|group| group.mean).map_or("-".to_owned(), significant)
     };
     let kind = match metric.kind {
-        MetricKind::EventCount => "events",
+        MetricKind::EventCount | MetricKind::EventCountCustom => "events",
         MetricKind::EventUser => "units",
+        MetricKind::EventDau => "days",
+        MetricKind::Sum | MetricKind::CompositeSum => "sum",
+        MetricKind::Mean => "mean",
+        MetricKind::Ratio => "ratio",
+        MetricKind::Funnel => "funnel",
+        MetricKind::User => "user",
     };
     let p = comparison.absolute.p;
     vec![

@@ -351,9 +351,10 @@ fn the_scorecard_comes_first_then_the_largest_names_or_those_asked_for() {
     }
     let primary = MetricChoice {
         name: "conversion".into(),
-        event: "event 000".into(),
         kind: MetricKind::EventUser,
+        definition: Definition::PerUnit(Quantity::Any(Measure::of(EventSource::named("event 000")))),
         role: Role::Primary,
+        direction: None,
     };
     let question = Question { metrics: vec![primary], ..experiment() };
     let all = answer(&rows, &question, &Options::default());

@@ -127,8 +127,8 @@ impl Truth {
     /// The metric's type for people.
     pub fn what(&self) -> &'static str {
         match self.kind {
-            MetricKind::EventCount => "how often",
             MetricKind::EventUser => "whether",
+            _ => "how often",
         }
     }
 }
