@@ -5,12 +5,14 @@
 //! adjusted mean) is compared by the same `difference` and `relative`.
 
 mod balance;
+mod comoments;
 mod compensated;
 mod difference;
 mod moments;
 mod relative;
 
 pub use balance::{ALERT_P, Balance, Balanced, MIN_ALERT_DEVIATION, WARNING_P, balance};
+pub use comoments::CoMoments;
 pub use difference::{Difference, Inference, STUDENT_BELOW_DOF, Test, difference};
 pub use moments::Moments;
 pub use relative::{Method, Relative, relative};
@@ -94,5 +96,7 @@ pub struct Estimate {
     pub variance: Defined,
 }
 
+#[cfg(test)]
+mod draw;
 #[cfg(test)]
 mod reference;
