@@ -9,12 +9,14 @@ mod comoments;
 mod compensated;
 mod difference;
 mod moments;
+mod ratio;
 mod relative;
 
 pub use balance::{ALERT_P, Balance, Balanced, MIN_ALERT_DEVIATION, WARNING_P, balance};
 pub use comoments::CoMoments;
 pub use difference::{Difference, Inference, STUDENT_BELOW_DOF, Test, TestRule, difference, difference_by};
 pub use moments::Moments;
+pub use ratio::ratio;
 pub use relative::{Method, Relative, relative, relative_at};
 
 /// Why a number does not exist. The reason is a stable code.
@@ -32,6 +34,8 @@ impl Undefined {
     pub const ZERO_VARIANCE: Undefined = Undefined { reason: "zero_variance" };
     /// A change relative to zero does not exist.
     pub const CONTROL_MEAN_ZERO: Undefined = Undefined { reason: "control_mean_zero" };
+    /// A ratio whose denominators sum to 0 does not exist.
+    pub const ZERO_DENOMINATOR: Undefined = Undefined { reason: "zero_denominator" };
     /// The control mean is not significantly away from zero, so Fieller's interval has no end.
     pub const UNBOUNDED: Undefined = Undefined { reason: "unbounded" };
     /// The values are so large that their squares leave the range of a double.
