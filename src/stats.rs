@@ -11,6 +11,7 @@ mod difference;
 mod moments;
 mod ratio;
 mod relative;
+mod winsor;
 
 pub use balance::{ALERT_P, Balance, Balanced, MIN_ALERT_DEVIATION, WARNING_P, balance};
 pub use comoments::CoMoments;
@@ -18,6 +19,7 @@ pub use difference::{Difference, Inference, STUDENT_BELOW_DOF, Test, TestRule, d
 pub use moments::Moments;
 pub use ratio::ratio;
 pub use relative::{Method, Relative, relative, relative_at};
+pub use winsor::{DEFAULT_PERCENTILE, threshold};
 
 /// Why a number does not exist. The reason is a stable code.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
