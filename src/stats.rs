@@ -7,6 +7,7 @@
 mod balance;
 mod comoments;
 mod compensated;
+mod cuped;
 mod difference;
 mod moments;
 mod ratio;
@@ -15,6 +16,7 @@ mod winsor;
 
 pub use balance::{ALERT_P, Balance, Balanced, MIN_ALERT_DEVIATION, WARNING_P, balance};
 pub use comoments::CoMoments;
+pub use cuped::{Adjusted, MIN_PRE_SHARE, MIN_UNITS, cuped, cuped_ratio, eligibility};
 pub use difference::{Difference, Inference, STUDENT_BELOW_DOF, Test, TestRule, difference, difference_by};
 pub use moments::Moments;
 pub use ratio::ratio;
