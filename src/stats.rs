@@ -12,6 +12,7 @@ mod difference;
 mod moments;
 mod ratio;
 mod relative;
+mod sequential;
 mod winsor;
 
 pub use balance::{ALERT_P, Balance, Balanced, MIN_ALERT_DEVIATION, WARNING_P, balance};
@@ -21,6 +22,7 @@ pub use difference::{Difference, Inference, STUDENT_BELOW_DOF, Test, TestRule, d
 pub use moments::Moments;
 pub use ratio::ratio;
 pub use relative::{Method, Relative, relative, relative_at};
+pub use sequential::{Sequential, sequential};
 pub use winsor::{DEFAULT_PERCENTILE, threshold};
 
 /// Why a number does not exist. The reason is a stable code.
