@@ -11,6 +11,7 @@ mod cuped;
 mod difference;
 mod moments;
 mod multiplicity;
+mod power;
 mod ratio;
 mod relative;
 mod sequential;
@@ -22,6 +23,7 @@ pub use cuped::{Adjusted, MIN_PRE_SHARE, MIN_UNITS, cuped, cuped_ratio, eligibil
 pub use difference::{Difference, Inference, STUDENT_BELOW_DOF, Test, TestRule, difference, difference_by};
 pub use moments::Moments;
 pub use multiplicity::{Alphas, Bonferroni, Discoveries, Scorecard, benjamini_hochberg, bonferroni};
+pub use power::{Plan, Power, detectable, relative_effect};
 pub use ratio::ratio;
 pub use relative::{Method, Relative, relative, relative_at};
 pub use sequential::{Sequential, sequential};
