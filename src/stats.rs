@@ -9,6 +9,7 @@ mod comoments;
 mod compensated;
 mod cuped;
 mod difference;
+mod impact;
 mod moments;
 mod multiplicity;
 mod power;
@@ -21,6 +22,7 @@ pub use balance::{ALERT_P, Balance, Balanced, MIN_ALERT_DEVIATION, WARNING_P, ba
 pub use comoments::CoMoments;
 pub use cuped::{Adjusted, MIN_PRE_SHARE, MIN_UNITS, cuped, cuped_ratio, eligibility};
 pub use difference::{Difference, Inference, STUDENT_BELOW_DOF, Test, TestRule, difference, difference_by};
+pub use impact::{Impact, Scope, impact, launch_factor, ratio_impact};
 pub use moments::Moments;
 pub use multiplicity::{Alphas, Bonferroni, Discoveries, Scorecard, benjamini_hochberg, bonferroni};
 pub use power::{Plan, Power, detectable, relative_effect};
