@@ -8,7 +8,7 @@ use super::question::{MetricKind, Question, QuestionKind, Role, Split};
 use super::units::Units;
 use super::{Log, Period, health};
 use crate::event::Timestamp;
-use crate::stats::{self, Balanced, Method, Moments, Test, Undefined};
+use crate::stats::{self, Alternative, Balanced, Interval, Method, Moments, Test, Undefined};
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 
@@ -326,7 +326,7 @@ fn comparisons(split: &Split, moments: &[Moments], options: &Options) -> Vec<Com
     tests
         .map(|(_, (group, moments))| {
             let test = moments.estimate();
-            let difference = stats::difference(&test, &control, options.level);
+            let difference = stats::difference(&test, &control, options.level, Alternative::TwoSided);
             let lift = stats::relative(&test, &control, &difference, options.relative);
             Comparison {
                 group: group.name.clone(),
@@ -341,6 +341,11 @@ fn comparisons(split: &Split, moments: &[Moments], options: &Options) -> Vec<Com
         .collect()
 }
 
+/// Both ends; a two-sided interval has them.
+fn ends(interval: Interval) -> Option<[f64; 2]> {
+    Some([interval.low?, interval.high?])
+}
+
 impl From<stats::Difference> for Absolute {
     fn from(found: stats::Difference) -> Absolute {
         let mut reason = Reason::default();
@@ -350,7 +355,7 @@ impl From<stats::Difference> for Absolute {
         Absolute {
             delta,
             standard_error,
-            ci: inference.map(|inference| [inference.ci.low, inference.ci.high]),
+            ci: inference.and_then(|inference| ends(inference.ci)),
             p: inference.map(|inference| inference.p),
             test: inference.map(|inference| inference.test),
             dof: inference.map(|inference| inference.dof),
@@ -364,7 +369,7 @@ impl From<stats::Relative> for Lift {
         let mut reason = Reason::default();
         Lift {
             delta: reason.keep(found.delta),
-            ci: reason.keep(found.ci).map(|ci| [ci.low, ci.high]),
+            ci: reason.keep(found.ci).and_then(ends),
             method: found.method,
             reason: reason.text(),
         }
