@@ -1,20 +1,36 @@
 //! A snapshot of the store as the log that results read.
 
 use super::{Log, LogError};
-use crate::event::{Sequence, Timestamp};
-use crate::store::{Columns, Snapshot, Terms};
+use crate::event::{Field, Sequence, Timestamp};
+use crate::store::{Columns, Extract, Fields, NewColumn, Snapshot, Terms, Visit};
 use std::ops::ControlFlow;
 
 /// A snapshot with the receipt time of its last event, found once.
 pub struct StoredLog {
     snapshot: Snapshot,
     as_of: Option<Timestamp>,
+    extract: Extract,
+    keep: Box<dyn Fn(Vec<NewColumn>) + Send + Sync>,
 }
 
 impl StoredLog {
-    pub fn new(snapshot: Snapshot) -> Result<StoredLog, LogError> {
+    /// `extract` reads a field of an event, where its column is not kept yet; `keep` takes columns that were worked out, so that
+    /// the next report need not. It must not wait.
+    pub fn new(
+        snapshot: Snapshot,
+        extract: Extract,
+        keep: impl Fn(Vec<NewColumn>) + Send + Sync + 'static,
+    ) -> Result<StoredLog, LogError> {
         let as_of = snapshot.as_of_time().map_err(|error| LogError(Box::new(error)))?;
-        Ok(StoredLog { snapshot, as_of })
+        Ok(StoredLog { snapshot, as_of, extract, keep: Box::new(keep) })
+    }
+
+    /// Hands out all columns from a sequence on, in the order of the log, with a column for each field, until told to stop. What
+    /// lies wholly before `from` is skipped; the rows among which it lies are handed out together.
+    pub fn scan_fields(&self, from: Sequence, fields: &[Field], each: &mut Visit<'_>) -> Result<(), LogError> {
+        let fields = Fields { wanted: fields, extract: self.extract, keep: &mut |columns| (self.keep)(columns) };
+        let scanned = self.snapshot.scan_columns_from(from, &mut |_| true, fields, each);
+        scanned.map_err(|error| LogError(Box::new(error)))
     }
 }
 
@@ -32,6 +48,6 @@ impl Log for StoredLog {
     }
 
     fn scan(&self, each: &mut dyn FnMut(Sequence, &Columns) -> ControlFlow<()>) -> Result<(), LogError> {
-        self.snapshot.scan_columns(&mut |_| true, each).map_err(|error| LogError(Box::new(error)))
+        self.scan_fields(Sequence(0), &[], &mut |first, columns, _| each(first, columns))
     }
 }
