@@ -1,8 +1,11 @@
-//! Checks the arithmetic against values that scipy, statsmodels and exact rational arithmetic gave for the same data:
-//! `tests/reference/stats.json`, written by `generate.py` beside it.
+//! Checks the arithmetic against values that gbstats, tea-tasting, scipy, statsmodels and exact arithmetic gave for the same
+//! data: `tests/reference/stats.json`, written by `generate.py` beside it.
 
 use super::*;
 use serde_json::Value;
+
+mod groups;
+mod plans;
 
 const TOLERANCE: f64 = 1e-9;
 
