@@ -2,8 +2,7 @@
 
 use super::{Log, LogError};
 use crate::event::{Field, Sequence, Timestamp};
-use crate::store::{Columns, Extract, Fields, NewColumn, Snapshot, Terms, Visit};
-use std::ops::ControlFlow;
+use crate::store::{Extract, Fields, NewColumn, Snapshot, Terms, Visit};
 
 /// A snapshot with the receipt time of its last event, found once.
 pub struct StoredLog {
@@ -24,14 +23,6 @@ impl StoredLog {
         let as_of = snapshot.as_of_time().map_err(|error| LogError(Box::new(error)))?;
         Ok(StoredLog { snapshot, as_of, extract, keep: Box::new(keep) })
     }
-
-    /// Hands out all columns from a sequence on, in the order of the log, with a column for each field, until told to stop. What
-    /// lies wholly before `from` is skipped; the rows among which it lies are handed out together.
-    pub fn scan_fields(&self, from: Sequence, fields: &[Field], each: &mut Visit<'_>) -> Result<(), LogError> {
-        let fields = Fields { wanted: fields, extract: self.extract, keep: &mut |columns| (self.keep)(columns) };
-        let scanned = self.snapshot.scan_columns_from(from, &mut |_| true, fields, each);
-        scanned.map_err(|error| LogError(Box::new(error)))
-    }
 }
 
 impl Log for StoredLog {
@@ -47,7 +38,9 @@ impl Log for StoredLog {
         self.snapshot.terms()
     }
 
-    fn scan(&self, each: &mut dyn FnMut(Sequence, &Columns) -> ControlFlow<()>) -> Result<(), LogError> {
-        self.scan_fields(Sequence(0), &[], &mut |first, columns, _| each(first, columns))
+    fn scan(&self, from: Sequence, fields: &[Field], each: &mut Visit<'_>) -> Result<(), LogError> {
+        let fields = Fields { wanted: fields, extract: self.extract, keep: &mut |columns| (self.keep)(columns) };
+        let scanned = self.snapshot.scan_columns_from(from, &mut |_| true, fields, each);
+        scanned.map_err(|error| LogError(Box::new(error)))
     }
 }

@@ -1,10 +1,9 @@
 //! A log in memory, in small blocks with their rows beside them, and short ways to write its rows.
 
-use crate::event::{Basis, Kind, Sequence, Source, Subject, TermId, Timestamp};
+use crate::event::{Basis, Field, Kind, Place, Sequence, Source, Subject, TermId, Timestamp};
 use crate::results::{Log, LogError};
-use crate::store::{Columns, Numbers, Terms};
+use crate::store::{Columns, FieldColumn, Numbers, Terms, Visit};
 use std::hash::{DefaultHasher, Hash, Hasher};
-use std::ops::ControlFlow;
 
 /// So small that every test crosses the border of a block.
 const ROWS_IN_A_BLOCK: usize = 5;
@@ -160,6 +159,30 @@ impl Memory {
     }
 }
 
+impl Memory {
+    fn field(&self, field: &Field, rows: &[Row]) -> FieldColumn {
+        let mut column = FieldColumn::default();
+        for row in rows.iter().filter(|row| self.terms.names.find(&row.name) == Some(field.name)) {
+            let of = match field.place {
+                Place::Metadata => &row.metadata,
+                Place::User => &row.user,
+                Place::UserCustom => &row.user_custom,
+                Place::Sdk => &Vec::new(),
+            };
+            let entry = text(of, &field.key).map_or(0, |text| {
+                let known = column.texts.iter().position(|known| known == text);
+                known.unwrap_or_else(|| {
+                    column.texts.push(text.to_owned());
+                    column.texts.len() - 1
+                }) as u32
+                    + 1
+            });
+            column.rows.push(entry);
+        }
+        column
+    }
+}
+
 fn hash(unit: &str) -> u64 {
     let mut hasher = DefaultHasher::new();
     unit.hash(&mut hasher);
@@ -179,13 +202,15 @@ impl Log for Memory {
         &self.terms
     }
 
-    fn scan(&self, each: &mut dyn FnMut(Sequence, &Columns) -> ControlFlow<()>) -> Result<(), LogError> {
+    fn scan(&self, from: Sequence, fields: &[Field], each: &mut Visit<'_>) -> Result<(), LogError> {
         let mut next = 0;
-        for columns in &self.blocks {
-            if each(Sequence(next), columns).is_break() {
+        for (columns, rows) in self.blocks.iter().zip(&self.rows) {
+            let first = next;
+            next += columns.len() as u64;
+            let texts: Vec<FieldColumn> = fields.iter().map(|field| self.field(field, rows)).collect();
+            if next > from.0 && each(Sequence(first), columns, &texts).is_break() {
                 break;
             }
-            next += columns.len() as u64;
         }
         Ok(())
     }

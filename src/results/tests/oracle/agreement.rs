@@ -3,31 +3,15 @@
 use super::hard::{Random, SHAPES, Shape, log, question};
 use super::textbook::{GroupNumbers, groups};
 use super::{USUAL, Ways, members, sizes, values};
-use crate::results::tests::experiment;
-use crate::results::tests::memory::{Memory, Row, at, exposure, track};
-use crate::results::{
-    Analysis, Crossovers, Definition, EventName, EventSource, Log, LogError, Measure, Metric, MetricKind, Options,
-    Quantity, Question, Role, conclude,
-};
+use crate::results::tests::memory::{Memory, Row};
+use crate::results::{Analysis, Crossovers, Definition, Metric, Options, Question, Role, conclude};
 use serde_json::Value;
 
 /// How many logs there are of each shape.
 const SEEDS: u64 = 4;
 
-/// What the product computes so far; the oracle has all.
-fn computed(definition: &Definition) -> bool {
-    let Definition::PerUnit(Quantity::Count(measure) | Quantity::Any(measure)) = definition else { return false };
-    let Measure { sources, cap_per_day: None } = measure else { return false };
-    matches!(
-        sources.as_slice(),
-        [EventSource { event: EventName::Named(_), criteria, .. }] if criteria.is_empty()
-    )
-}
-
 fn asked(shape: Shape) -> Question {
-    let mut question = question(shape);
-    question.metrics.retain(|metric| computed(&metric.definition));
-    question
+    question(shape)
 }
 
 /// Within rounding, where the terms of a sum were as large as `scale`.
@@ -179,51 +163,5 @@ fn assert_same_json(before: &Value, after: &Value, scale: f64, what: &str) {
             assert!(close(y, x, scale), "{what}: {x} became {y}");
         }
         _ => assert_eq!(before, after, "{what}"),
-    }
-}
-
-#[test]
-fn more_events_than_are_gathered_at_once_are_all_counted() {
-    let question = Question { end: Some(at(i64::from(u32::MAX))), ..experiment() };
-    let mut rows = vec![exposure("u1", "grp_c", 0), exposure("u2", "grp_t", 0)];
-    // Rows are bulky, so one block is scanned many times over instead.
-    rows.extend((0..1000).map(|n| track(["u1", "u2", "u2"][n % 3], ["view", "order"][n % 2], n as i64)));
-    let log = Repeated { log: Memory::of(&rows), times: 2200 };
-    let found = conclude(&log, &question, &Options::default()).unwrap().analysis.unwrap();
-    let sums: f64 = found
-        .metrics
-        .iter()
-        .filter(|metric| metric.kind == MetricKind::EventCount)
-        .flat_map(|metric| &metric.groups)
-        .filter_map(|group| group.sum)
-        .sum();
-    assert_eq!(sums, 2_200_000.0);
-    assert_eq!(found.metrics[0].groups[0].sum.unwrap() + found.metrics[2].groups[0].sum.unwrap(), 734_800.0);
-}
-
-/// The same log several times over.
-struct Repeated {
-    log: Memory,
-    times: usize,
-}
-
-impl Log for Repeated {
-    fn next_sequence(&self) -> crate::event::Sequence {
-        self.log.next_sequence()
-    }
-
-    fn as_of_time(&self) -> Option<crate::event::Timestamp> {
-        self.log.as_of_time()
-    }
-
-    fn terms(&self) -> &crate::store::Terms {
-        self.log.terms()
-    }
-
-    fn scan(
-        &self,
-        each: &mut dyn FnMut(crate::event::Sequence, &crate::store::Columns) -> std::ops::ControlFlow<()>,
-    ) -> Result<(), LogError> {
-        (0..self.times).try_for_each(|_| self.log.scan(each))
     }
 }
