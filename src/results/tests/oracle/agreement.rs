@@ -31,7 +31,7 @@ fn asked(shape: Shape) -> Question {
 }
 
 /// Within rounding, where the terms of a sum were as large as `scale`.
-fn close(found: f64, expected: f64, scale: f64) -> bool {
+pub fn close(found: f64, expected: f64, scale: f64) -> bool {
     found == expected || (found - expected).abs() <= 1e-12 * scale.max(expected.abs())
 }
 
@@ -53,7 +53,7 @@ fn analysis(log: &Memory, question: &Question, ways: &Ways) -> Analysis {
 }
 
 /// Every log with its seed in words.
-fn each_log(mut check: impl FnMut(Shape, &[Row], &mut Random, &str)) {
+pub fn each_log(mut check: impl FnMut(Shape, &[Row], &mut Random, &str)) {
     for shape in SHAPES {
         for seed in 0..SEEDS {
             let mut random = Random(seed);

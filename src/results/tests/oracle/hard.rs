@@ -34,10 +34,10 @@ impl Random {
         }
     }
 
-    /// At least 1, with a tail so heavy that it has no variance; in cents.
+    /// At least 5, with a tail so heavy that it has no variance; in cents.
     fn pareto(&mut self) -> f64 {
         let share = (self.below(1 << 20) + 1) as f64 / (1u64 << 20) as f64;
-        (share.powf(-1.0 / 1.3) * 100.0).round() / 100.0
+        (share.powf(-1.0 / 1.1) * 500.0).round() / 100.0
     }
 }
 
@@ -160,15 +160,15 @@ fn steady(id: &str, home: &str) -> Vec<Row> {
 
 fn eventful(id: &str, home: &str, shape: Shape, random: &mut Random) -> Vec<Row> {
     let mut rows = Vec::new();
-    // Units of a company that is randomised meet its group; a crossover there would take all of them.
-    let (crossing, forcing) = if shape == Shape::Companies { (200, 201) } else { (25, 26) };
+    // Where companies are randomised, one crossover of a user takes the whole company with it.
+    let rare = if shape == Shape::Companies { 8 } else { 1 };
     let mut exposures = Vec::new();
     for _ in 0..1 + random.below(3) {
         let rule = match random.below(40) {
             _ if matches!(shape, Shape::OneAgainstTwo | Shape::OneArm) => home,
             0 => "layerAssignment",
-            1 if random.below(crossing) < 25 => random.pick(&["grp_c", "grp_t"]),
-            2 if random.below(forcing) < 26 => "grp_t:userID:id_override",
+            1..=4 if random.below(rare) == 0 => random.pick(&["grp_c", "grp_t"]),
+            5 | 6 if random.below(rare) == 0 => "grp_t:userID:id_override",
             _ => home,
         };
         let time = match shape {
