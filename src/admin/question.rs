@@ -3,6 +3,7 @@
 use super::{Admin, AdminError};
 use crate::catalog::{Catalog, Experiment, Gate, Metric, MetricEventType, MetricRef, MetricType, RollupTimeWindow};
 use crate::evaluate::{djb2, sha256_base64};
+use crate::ingest;
 use crate::results::{
     self, Check, Definition, Design, EventSource, Group, Measure, MetricChoice, MetricKind, Options, Quantity,
     Question, Report, ResultsError, Role, Rule, StoredLog,
@@ -49,7 +50,8 @@ impl Admin {
                 (of_gate(catalog, gate, rule.as_deref())?, left_out(catalog, &gate.monitoring_metrics))
             }
         };
-        let log = self.store().snapshot().map(StoredLog::new)?;
+        let writer = self.writer().clone();
+        let log = StoredLog::new(self.store().snapshot()?, ingest::field, move |columns| writer.keep(columns));
         let report = log.map_err(ResultsError::from).and_then(|log| results::conclude(&log, &question, &options));
         let mut report = report.map_err(|error| match error {
             ResultsError::Log(error) => AdminError::broken("log", &error),
