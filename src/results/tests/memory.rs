@@ -1,8 +1,8 @@
 //! A log in memory, in small blocks with their rows beside them, and short ways to write its rows.
 
-use crate::event::{Basis, Kind, Sequence, Source, Subject, TermId, Timestamp};
+use crate::event::{Basis, Field, Kind, Place, Sequence, Source, Subject, TermId, Timestamp};
 use crate::results::{Log, LogError};
-use crate::store::{Columns, Numbers, Terms};
+use crate::store::{Columns, FieldColumn, Numbers, Terms};
 use std::hash::{DefaultHasher, Hash, Hasher};
 use std::ops::ControlFlow;
 
@@ -30,6 +30,8 @@ pub struct Row {
     pub user: Vec<(String, String)>,
     /// What an application keeps of the user beside them.
     pub user_custom: Vec<(String, String)>,
+    /// What the SDK says about itself.
+    pub sdk: Vec<(String, String)>,
     pub subject: Option<Subject>,
 }
 
@@ -51,6 +53,7 @@ pub fn track(unit: &str, name: &str, ms: i64) -> Row {
         metadata: Vec::new(),
         user: Vec::new(),
         user_custom: Vec::new(),
+        sdk: Vec::new(),
         subject: None,
     }
 }
@@ -158,6 +161,50 @@ impl Memory {
         let last = rows.last().map(|row| row.received);
         Memory { terms, blocks, rows: rows.chunks(rows_in_a_block).map(<[Row]>::to_vec).collect(), last }
     }
+}
+
+impl Memory {
+    /// What a block's rows of the field's name say, as a scan hands it out beside the block's columns.
+    fn field(&self, block: usize, field: &Field) -> FieldColumn {
+        let mut column = FieldColumn::default();
+        let named = self.rows[block].iter().filter(|row| self.terms.names.find(&row.name) == Some(field.name));
+        for row in named {
+            let place = match field.place {
+                Place::Metadata => &row.metadata,
+                Place::User => &row.user,
+                Place::UserCustom => &row.user_custom,
+                Place::Sdk => &row.sdk,
+            };
+            let entry = text(place, &field.key).map_or(0, |text| {
+                let known = column.texts.iter().position(|known| known == text).unwrap_or_else(|| {
+                    column.texts.push(text.to_owned());
+                    column.texts.len() - 1
+                });
+                known as u32 + 1
+            });
+            column.rows.push(entry);
+        }
+        column
+    }
+}
+
+#[test]
+fn a_blocks_field_has_an_entry_for_each_of_its_rows_of_that_name() {
+    let order = |sku: &str| track("u", "order", 0).with("sku", sku);
+    let rows = [
+        order("a"),
+        track("u", "view", 0).with("sku", "z"),
+        track("u", "order", 0),
+        order("b"),
+        order("a"),
+        order("c"),
+    ];
+    let log = Memory::of(&rows);
+    let field = Field { name: log.terms.names.find("order").unwrap(), place: Place::Metadata, key: "sku".into() };
+    let found = log.field(0, &field);
+    assert_eq!((found.texts, found.rows), (vec!["a".into(), "b".into()], vec![1, 0, 2, 1]));
+    assert_eq!(log.field(1, &field).text(1), Some("c"));
+    assert_eq!(log.field(0, &Field { place: Place::User, ..field }).rows, [0; 4]);
 }
 
 fn hash(unit: &str) -> u64 {

@@ -47,6 +47,7 @@ fn run(rows: &[Row], question: &Question, ways: &Ways) -> Analysis {
     analysis(&Memory::of(rows), question, ways)
 }
 
+/// The only place where the oracle's ways become the product's options.
 fn analysis(log: &Memory, question: &Question, ways: &Ways) -> Analysis {
     let options = Options { crossovers: ways.crossovers, ..Options::default() };
     conclude(log, question, &options).unwrap().analysis.unwrap()

@@ -159,6 +159,29 @@ fn a_cap_cuts_the_top_alone_and_an_adjustment_keeps_the_total() {
 }
 
 #[test]
+fn the_order_of_a_log_is_nothing_to_the_oracle() {
+    each_log(|shape, rows, random, what| {
+        let question = question(shape);
+        let mut shuffled = rows.to_vec();
+        random.shuffle(&mut shuffled);
+        let [units, again] = [rows, &shuffled].map(|rows| members(rows, &question, &USUAL));
+        assert_eq!(units.len(), again.len(), "{what}");
+        for (unit, again) in units.iter().zip(&again) {
+            assert_eq!(
+                (unit.unit, unit.group, unit.span, unit.before),
+                (again.unit, again.group, again.span, again.before)
+            );
+            for MetricChoice { name, definition, .. } in &question.metrics {
+                let [one, other] = [unit, again].map(|unit| unit.value(definition));
+                for (one, other) in [(one.now, other.now), (one.before, other.before)] {
+                    assert!(close(one.x, other.x, 1e5) && one.y == other.y, "{name} of {} in {what}", unit.unit);
+                }
+            }
+        }
+    });
+}
+
+#[test]
 fn the_hard_logs_are_hard() {
     let mut seen: BTreeMap<&str, usize> = BTreeMap::new();
     let mut see = |what: &'static str, times: usize| *seen.entry(what).or_default() += times;

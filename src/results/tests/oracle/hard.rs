@@ -2,10 +2,10 @@
 
 use super::{DAY, day_of};
 use crate::results::tests::experiment;
-use crate::results::tests::memory::{Row, at, exposure, layer_exposure, track};
+use crate::results::tests::memory::{Row, at, exposure, gate_exposure, layer_exposure, track};
 use crate::results::{
     Criterion, CriterionOf, CriterionTest, Definition, Design, EventName, EventSource, Funnel, FunnelCounts,
-    FunnelOrder, Group, Measure, MetricChoice, MetricKind, Quantity, Question, Role, Taken,
+    FunnelOrder, Group, Measure, MetricChoice, MetricKind, Quantity, Question, Role, Rule, Taken,
 };
 
 /// A small generator (SplitMix64), so that a seed in a failure's text is enough to see it again.
@@ -50,6 +50,8 @@ pub enum Shape {
     Companies,
     /// Three groups, the second is control.
     ThreeGroups,
+    /// A gate's rule that passes half.
+    Gate,
     /// The end is open: the newest receipt.
     OpenEnd,
     /// Every unit does the same.
@@ -64,10 +66,11 @@ pub enum Shape {
     NoUnits,
 }
 
-pub const SHAPES: [Shape; 9] = [
+pub const SHAPES: [Shape; 10] = [
     Shape::Mixed,
     Shape::Companies,
     Shape::ThreeGroups,
+    Shape::Gate,
     Shape::OpenEnd,
     Shape::ZeroVariance,
     Shape::ZeroControl,
@@ -90,6 +93,10 @@ pub fn question(shape: Shape) -> Question {
     match shape {
         Shape::Companies => question.id_type = "companyID".into(),
         Shape::OpenEnd => question.end = None,
+        Shape::Gate => {
+            let half = Rule { id: "half".into(), name: "Half".into(), pass_percentage: 50.0 };
+            question.design = Design::Gate { rules: vec![half], only: Some("half".into()) };
+        }
         Shape::ThreeGroups => {
             if let Design::Experiment { groups, control } = &mut question.design {
                 groups.insert(0, Group { id: "grp_x".into(), name: "Other".into(), size: 20.0 });
@@ -126,6 +133,9 @@ pub fn log(shape: Shape, random: &mut Random) -> Vec<Row> {
         if shape == Shape::ZeroControl && home == "grp_c" {
             own.retain(|row| row.subject.is_some());
         }
+        if shape == Shape::Gate {
+            own = own.into_iter().map(met_at_a_gate).collect();
+        }
         for row in &mut own {
             // Some users are of no company, and some act for another.
             row.company = match random.below(12) {
@@ -150,6 +160,18 @@ pub fn log(shape: Shape, random: &mut Random) -> Vec<Row> {
     }
     random.shuffle(&mut rows);
     rows
+}
+
+/// The same row, an exposure to an experiment's group turned into one to a side of the gate's rule.
+fn met_at_a_gate(row: Row) -> Row {
+    let Some(subject) = &row.subject else { return row };
+    let (rule, value) = match subject.rule.as_str() {
+        "grp_c" => ("half", "false"),
+        "grp_t" => ("half", "true"),
+        other => (other, "true"),
+    };
+    let Row { kind, name, subject, .. } = gate_exposure("", "button", rule, value, 0);
+    Row { kind, name, subject, ..row }
 }
 
 /// A unit that does what every unit does.
