@@ -29,6 +29,8 @@ pub struct Row {
     pub user: Vec<(String, String)>,
     /// What an application keeps of the user beside them.
     pub user_custom: Vec<(String, String)>,
+    /// What the SDK says about itself.
+    pub sdk: Vec<(String, String)>,
     pub subject: Option<Subject>,
 }
 
@@ -50,6 +52,7 @@ pub fn track(unit: &str, name: &str, ms: i64) -> Row {
         metadata: Vec::new(),
         user: Vec::new(),
         user_custom: Vec::new(),
+        sdk: Vec::new(),
         subject: None,
     }
 }
@@ -160,27 +163,47 @@ impl Memory {
 }
 
 impl Memory {
-    fn field(&self, field: &Field, rows: &[Row]) -> FieldColumn {
+    /// What a block's rows of the field's name say, as a scan hands it out beside the block's columns.
+    fn field(&self, block: usize, field: &Field) -> FieldColumn {
         let mut column = FieldColumn::default();
-        for row in rows.iter().filter(|row| self.terms.names.find(&row.name) == Some(field.name)) {
-            let of = match field.place {
+        let named = self.rows[block].iter().filter(|row| self.terms.names.find(&row.name) == Some(field.name));
+        for row in named {
+            let place = match field.place {
                 Place::Metadata => &row.metadata,
                 Place::User => &row.user,
                 Place::UserCustom => &row.user_custom,
-                Place::Sdk => &Vec::new(),
+                Place::Sdk => &row.sdk,
             };
-            let entry = text(of, &field.key).map_or(0, |text| {
-                let known = column.texts.iter().position(|known| known == text);
-                known.unwrap_or_else(|| {
+            let entry = text(place, &field.key).map_or(0, |text| {
+                let known = column.texts.iter().position(|known| known == text).unwrap_or_else(|| {
                     column.texts.push(text.to_owned());
                     column.texts.len() - 1
-                }) as u32
-                    + 1
+                });
+                known as u32 + 1
             });
             column.rows.push(entry);
         }
         column
     }
+}
+
+#[test]
+fn a_blocks_field_has_an_entry_for_each_of_its_rows_of_that_name() {
+    let order = |sku: &str| track("u", "order", 0).with("sku", sku);
+    let rows = [
+        order("a"),
+        track("u", "view", 0).with("sku", "z"),
+        track("u", "order", 0),
+        order("b"),
+        order("a"),
+        order("c"),
+    ];
+    let log = Memory::of(&rows);
+    let field = Field { name: log.terms.names.find("order").unwrap(), place: Place::Metadata, key: "sku".into() };
+    let found = log.field(0, &field);
+    assert_eq!((found.texts, found.rows), (vec!["a".into(), "b".into()], vec![1, 0, 2, 1]));
+    assert_eq!(log.field(1, &field).text(1), Some("c"));
+    assert_eq!(log.field(0, &Field { place: Place::User, ..field }).rows, [0; 4]);
 }
 
 fn hash(unit: &str) -> u64 {
@@ -204,10 +227,10 @@ impl Log for Memory {
 
     fn scan(&self, from: Sequence, fields: &[Field], each: &mut Visit<'_>) -> Result<(), LogError> {
         let mut next = 0;
-        for (columns, rows) in self.blocks.iter().zip(&self.rows) {
+        for (block, columns) in self.blocks.iter().enumerate() {
             let first = next;
             next += columns.len() as u64;
-            let texts: Vec<FieldColumn> = fields.iter().map(|field| self.field(field, rows)).collect();
+            let texts: Vec<FieldColumn> = fields.iter().map(|field| self.field(block, field)).collect();
             if next > from.0 && each(Sequence(first), columns, &texts).is_break() {
                 break;
             }

@@ -12,6 +12,7 @@
 //! millisecond, or by date from the start of that UTC day, yet never before the period), before the period's end.
 
 mod agreement;
+mod consistency;
 mod examples;
 mod funnel;
 mod hard;

@@ -15,7 +15,7 @@ fn asked(shape: Shape) -> Question {
 }
 
 /// Within rounding, where the terms of a sum were as large as `scale`.
-fn close(found: f64, expected: f64, scale: f64) -> bool {
+pub fn close(found: f64, expected: f64, scale: f64) -> bool {
     found == expected || (found - expected).abs() <= 1e-12 * scale.max(expected.abs())
 }
 
@@ -31,13 +31,14 @@ fn run(rows: &[Row], question: &Question, ways: &Ways) -> Analysis {
     analysis(&Memory::of(rows), question, ways)
 }
 
+/// The only place where the oracle's ways become the product's options.
 fn analysis(log: &Memory, question: &Question, ways: &Ways) -> Analysis {
     let options = Options { crossovers: ways.crossovers, ..Options::default() };
     conclude(log, question, &options).unwrap().analysis.unwrap()
 }
 
 /// Every log with its seed in words.
-fn each_log(mut check: impl FnMut(Shape, &[Row], &mut Random, &str)) {
+pub fn each_log(mut check: impl FnMut(Shape, &[Row], &mut Random, &str)) {
     for shape in SHAPES {
         for seed in 0..SEEDS {
             let mut random = Random(seed);

@@ -2,10 +2,10 @@
 
 use super::{DAY, day_of};
 use crate::results::tests::experiment;
-use crate::results::tests::memory::{Row, at, exposure, layer_exposure, track};
+use crate::results::tests::memory::{Row, at, exposure, gate_exposure, layer_exposure, track};
 use crate::results::{
     Criterion, CriterionOf, CriterionTest, Definition, Design, EventName, EventSource, Funnel, FunnelCounts,
-    FunnelOrder, Group, Measure, MetricChoice, MetricKind, Quantity, Question, Role, Taken,
+    FunnelOrder, Group, Measure, MetricChoice, MetricKind, Quantity, Question, Role, Rule, Taken,
 };
 
 /// A small generator (SplitMix64), so that a seed in a failure's text is enough to see it again.
@@ -34,10 +34,10 @@ impl Random {
         }
     }
 
-    /// At least 1, with a tail so heavy that it has no variance; in cents.
+    /// At least 5, with a tail so heavy that it has no variance; in cents.
     fn pareto(&mut self) -> f64 {
         let share = (self.below(1 << 20) + 1) as f64 / (1u64 << 20) as f64;
-        (share.powf(-1.0 / 1.3) * 100.0).round() / 100.0
+        (share.powf(-1.0 / 1.1) * 500.0).round() / 100.0
     }
 }
 
@@ -50,6 +50,8 @@ pub enum Shape {
     Companies,
     /// Three groups, the second is control.
     ThreeGroups,
+    /// A gate's rule that passes half.
+    Gate,
     /// The end is open: the newest receipt.
     OpenEnd,
     /// Every unit does the same.
@@ -64,10 +66,11 @@ pub enum Shape {
     NoUnits,
 }
 
-pub const SHAPES: [Shape; 9] = [
+pub const SHAPES: [Shape; 10] = [
     Shape::Mixed,
     Shape::Companies,
     Shape::ThreeGroups,
+    Shape::Gate,
     Shape::OpenEnd,
     Shape::ZeroVariance,
     Shape::ZeroControl,
@@ -90,6 +93,10 @@ pub fn question(shape: Shape) -> Question {
     match shape {
         Shape::Companies => question.id_type = "companyID".into(),
         Shape::OpenEnd => question.end = None,
+        Shape::Gate => {
+            let half = Rule { id: "half".into(), name: "Half".into(), pass_percentage: 50.0 };
+            question.design = Design::Gate { rules: vec![half], only: Some("half".into()) };
+        }
         Shape::ThreeGroups => {
             if let Design::Experiment { groups, control } = &mut question.design {
                 groups.insert(0, Group { id: "grp_x".into(), name: "Other".into(), size: 20.0 });
@@ -126,6 +133,9 @@ pub fn log(shape: Shape, random: &mut Random) -> Vec<Row> {
         if shape == Shape::ZeroControl && home == "grp_c" {
             own.retain(|row| row.subject.is_some());
         }
+        if shape == Shape::Gate {
+            own = own.into_iter().map(met_at_a_gate).collect();
+        }
         for row in &mut own {
             // Some users are of no company, and some act for another.
             row.company = match random.below(12) {
@@ -152,6 +162,18 @@ pub fn log(shape: Shape, random: &mut Random) -> Vec<Row> {
     rows
 }
 
+/// The same row, an exposure to an experiment's group turned into one to a side of the gate's rule.
+fn met_at_a_gate(row: Row) -> Row {
+    let Some(subject) = &row.subject else { return row };
+    let (rule, value) = match subject.rule.as_str() {
+        "grp_c" => ("half", "false"),
+        "grp_t" => ("half", "true"),
+        other => (other, "true"),
+    };
+    let Row { kind, name, subject, .. } = gate_exposure("", "button", rule, value, 0);
+    Row { kind, name, subject, ..row }
+}
+
 /// A unit that does what every unit does.
 fn steady(id: &str, home: &str) -> Vec<Row> {
     let order = |ms: i64| track(id, "order", ms).valued(2.5).with("amount", "7").with("sku", "a");
@@ -160,15 +182,15 @@ fn steady(id: &str, home: &str) -> Vec<Row> {
 
 fn eventful(id: &str, home: &str, shape: Shape, random: &mut Random) -> Vec<Row> {
     let mut rows = Vec::new();
-    // Units of a company that is randomised meet its group; a crossover there would take all of them.
-    let (crossing, forcing) = if shape == Shape::Companies { (200, 201) } else { (25, 26) };
+    // Where companies are randomised, one crossover of a user takes the whole company with it.
+    let rare = if shape == Shape::Companies { 8 } else { 1 };
     let mut exposures = Vec::new();
     for _ in 0..1 + random.below(3) {
         let rule = match random.below(40) {
             _ if matches!(shape, Shape::OneAgainstTwo | Shape::OneArm) => home,
             0 => "layerAssignment",
-            1 if random.below(crossing) < 25 => random.pick(&["grp_c", "grp_t"]),
-            2 if random.below(forcing) < 26 => "grp_t:userID:id_override",
+            1..=4 if random.below(rare) == 0 => random.pick(&["grp_c", "grp_t"]),
+            5 | 6 if random.below(rare) == 0 => "grp_t:userID:id_override",
             _ => home,
         };
         let time = match shape {

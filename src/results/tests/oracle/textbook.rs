@@ -51,7 +51,9 @@ fn group_numbers(pairs: &[Pair]) -> GroupNumbers {
     let [size_x, size_y] = [&x, &y].map(|column| column.iter().map(|number| number.abs()).sum::<f64>());
     let mean_y = sy / n;
     let squares = |column: &[f64]| column.iter().map(|number| number * number).sum::<f64>() / (n - 1.0);
+    // Where all units have the same ratio, rounding may leave less than nothing.
     let variance = ratio_variance(&x, &y);
+    let variance = if variance < 0.0 { 0.0 } else { variance };
     GroupNumbers {
         units: pairs.len(),
         sum: sx,
