@@ -6,6 +6,7 @@
 //! the next run. The numbers go to `target/bench/results.json` as well.
 
 mod ask;
+mod difference;
 #[path = "../common/disk.rs"]
 #[allow(dead_code, reason = "the other benches use the rest")]
 mod disk;
@@ -28,6 +29,7 @@ use process::Server;
 use report::{AGAIN, Beside, COLD, FIRST, Findings, REFRESH, REFRESH_SEALED, Timed};
 use serde_json::Value;
 use shop::{Scale, Shop};
+use std::ops::Range;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::time::Instant;
@@ -71,7 +73,7 @@ const FULL_EVENTS: u32 = 10_000_000;
 /// What comes between two reports.
 const REFRESH_EVENTS: u32 = 10_000;
 /// The form of the shop's log; another one is made anew.
-const SHOP_VERSION: u32 = 1;
+const SHOP_VERSION: u32 = 2;
 /// Asked one at a time; what the server does not know yet it says.
 const OPTIONS: [(&str, &str); 8] = [
     ("crossovers", "first"),
@@ -118,6 +120,7 @@ fn main() -> anyhow::Result<()> {
             report_bytes: 0,
             timed: Vec::new(),
             beside: Vec::new(),
+            different: Vec::new(),
             skipped: Vec::new(),
         },
         shop,
@@ -141,6 +144,7 @@ fn main() -> anyhow::Result<()> {
     if bench.findings.beside.iter().any(|beside| !beside.agreement.different.is_empty()) {
         bail!("report and yardstick differ");
     }
+    ensure!(bench.findings.different.is_empty(), "a report that was brought up to date differs from one from scratch");
     Ok(())
 }
 
@@ -216,9 +220,10 @@ impl Bench {
         self.findings.report_bytes = successful(results(&server, "")?)?.body.len();
         self.repeat(&server)?;
         self.options(&server)?;
-        self.refresh(&server, REFRESH, 0)?;
-        self.refresh(&server, REFRESH_SEALED, self.rounds as u32)?;
-        server.stop()?;
+        let goes = 2 * self.rounds as u32 - 1;
+        self.refresh(&server, REFRESH, 0..goes)?;
+        self.refresh(&server, REFRESH_SEALED, goes..2 * goes)?;
+        self.scratch(server, all)?;
 
         std::fs::remove_dir_all(&work)?;
         copy(&self.folder.join("made"), &work)?;
@@ -277,9 +282,9 @@ impl Bench {
     }
 
     /// A report after each go of new events: at once, or when the server has sealed them.
-    fn refresh(&mut self, server: &Server, what: &str, first: u32) -> anyhow::Result<()> {
+    fn refresh(&mut self, server: &Server, what: &str, goes: Range<u32>) -> anyhow::Result<()> {
         let mut timed = Timed::of(what);
-        for round in first..first + self.rounds as u32 {
+        for round in goes {
             let now = SystemClock.now().0 - self.shop.scale.start;
             let now = u32::try_from(now).context("the kept store is too old for new events; remove it")?;
             let records = self.shop.later(round, REFRESH_EVENTS, now);
@@ -297,6 +302,24 @@ impl Bench {
         }
         timed.peak_bytes = Some(server.high_water()?);
         self.done(timed);
+        Ok(())
+    }
+
+    /// What was brought up to date step by step must be what a fresh process makes of the same log.
+    fn scratch(&mut self, server: Server, metrics: usize) -> anyhow::Result<()> {
+        let report = |server: &Server| -> anyhow::Result<Value> {
+            Ok(serde_json::from_slice(&successful(results(server, "")?)?.body)?)
+        };
+        let refreshed = report(&server)?;
+        server.stop()?;
+        let server = self.start(metrics)?;
+        let fresh = report(&server)?;
+        server.stop()?;
+        for part in ["asOf", "groups", "crossovers", "notCounted", "srm", "metrics"] {
+            if let Some(place) = difference::first(&refreshed[part], &fresh[part]) {
+                self.findings.different.push(format!("{part}{place}"));
+            }
+        }
         Ok(())
     }
 

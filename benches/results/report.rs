@@ -62,6 +62,8 @@ pub struct Findings {
     pub report_bytes: usize,
     pub timed: Vec<Timed>,
     pub beside: Vec<Beside>,
+    /// Where a report that was brought up to date differs from one from scratch.
+    pub different: Vec<String>,
     pub skipped: Vec<String>,
 }
 
@@ -152,6 +154,17 @@ impl Findings {
                 number(peak_bytes.map(mib)),
                 wall_seconds.len()
             )?;
+        }
+        writeln!(
+            out,
+            "CPU is the mean of the rounds, wall the median; a cold report counts from the start of the process"
+        )?;
+        match self.different.as_slice() {
+            [] => writeln!(out, "the report brought up to date and one from scratch say the same, to 1e-12")?,
+            different => {
+                writeln!(out, "DIFFERENT: a report that was brought up to date and one from scratch, at")?;
+                different.iter().try_for_each(|place| writeln!(out, "  {place}"))?;
+            }
         }
         for beside in &self.beside {
             self.write_beside(out, beside)?;

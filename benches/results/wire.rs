@@ -3,6 +3,7 @@
 use crate::project::{EXPERIMENT, GROUPS};
 use crate::shop::{Event, Record, Shop, What};
 use std::io::Write;
+use weir::cli::random::mix;
 use weir::event::Timestamp;
 
 /// Records that are told together.
@@ -65,17 +66,30 @@ pub fn bodies(shop: &Shop, records: &[Record], session: u64) -> impl Iterator<It
     [events.end("]}"), exposures.end(&sdk)].into_iter().flatten()
 }
 
+/// A unit's ID, which looks like those that most systems give: a UUID. Programs that keep IDs as text notice the length.
 pub fn user(unit: u32) -> String {
-    format!("user-{unit:07}")
+    uuid(u64::from(unit) | 1 << 40)
+}
+
+fn uuid(of: u64) -> String {
+    let (high, low) = (mix(of), mix(of | 1 << 63));
+    format!(
+        "{:08x}-{:04x}-4{:03x}-{:04x}-{:012x}",
+        high >> 32,
+        high >> 16 & 0xffff,
+        high & 0xfff,
+        low >> 48 & 0x3fff | 0x8000,
+        low & 0xffff_ffff_ffff
+    )
 }
 
 fn track(out: &mut Vec<u8>, shop: &Shop, record: &Record, event: &Event) -> std::io::Result<()> {
     let Event { number, name, .. } = event;
     let time = Timestamp(shop.scale.start + i64::from(record.time));
-    let (unit, user) = (record.unit, user(record.unit));
+    let (user, anonymous) = (user(record.unit), uuid(u64::from(record.unit) | 1 << 41));
     write!(
         out,
-        r#"{{"type":"track","event":"{name}","userId":"{user}","anonymousId":"anonymous-{unit:07}","messageId":"ajs-next-{number:010}","timestamp":"{time}","properties":{{"sku":"sku-{}""#,
+        r#"{{"type":"track","event":"{name}","userId":"{user}","anonymousId":"{anonymous}","messageId":"ajs-next-{number:010}","timestamp":"{time}","properties":{{"sku":"sku-{}""#,
         number % 997
     )?;
     if let Some(category) = event.category {
