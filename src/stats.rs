@@ -175,6 +175,8 @@ pub struct Estimate {
 }
 
 #[cfg(test)]
+mod calibration;
+#[cfg(test)]
 mod draw;
 #[cfg(test)]
 mod reference;
