@@ -83,52 +83,58 @@ fn assert_steps(what: &str, p_values: &[f64]) {
     assert!((0.031..0.069).contains(&positives), "{what}: {positives} false positives");
 }
 
-#[test]
-fn looking_every_day_finds_too_much_with_the_fixed_interval_and_not_with_the_sequential_one() {
-    const DAYS: usize = 28;
-    const A_DAY: usize = 30;
-    let (mut fixed, mut sequential_ones, mut one_sided, mut missed) = (0, 0, 0, 0);
-    for mut draw in draws(2) {
-        let mut arms = [Moments::default(); 2];
-        let mut better = Moments::default();
-        let [mut ever_fixed, mut ever_sequential, mut ever_one_sided, mut ever_better] = [false; 4];
-        for _ in 0..DAYS {
-            for _ in 0..A_DAY {
-                arms[0].push(draw.normal());
+/// Of experiments without an effect, the shares that are found at least once in 28 daily looks: with the fixed interval,
+/// the sequential one, and the sequential one-sided one; and of experiments with this effect, the share not found by then.
+fn looked_at_daily(test: u64, units_a_day: usize, rule: TestRule, effect: f64) -> [f64; 4] {
+    let mut counts = [0; 4];
+    for mut draw in draws(test) {
+        let [mut control, mut same, mut better] = [Moments::default(); 3];
+        let mut ever = [false; 4];
+        for _ in 0..28 {
+            for _ in 0..units_a_day {
+                control.push(draw.normal());
                 let unit = draw.normal();
-                arms[1].push(unit);
-                better.push(unit + 0.4);
+                same.push(unit);
+                better.push(unit + effect);
             }
-            let [control, test] = arms.map(|arm| arm.estimate());
+            let control = control.estimate();
             let find = |test: &Estimate, alternative| {
-                let absolute = difference(test, &control, Level::DEFAULT, alternative);
+                let absolute = difference_by(rule, test, &control, Level::DEFAULT, alternative);
                 let early = sequential(&absolute, test, &control, Level::DEFAULT, alternative).unwrap();
                 (!absolute.inference.unwrap().ci.contains(0.0), !early.ci.contains(0.0))
             };
-            let (now, early) = find(&test, Alternative::TwoSided);
-            ever_fixed |= now;
-            ever_sequential |= early;
-            ever_one_sided |= find(&test, Alternative::Greater).1;
-            ever_better |= find(&better.estimate(), Alternative::TwoSided).1;
+            let (now, early) = find(&same.estimate(), Alternative::TwoSided);
+            ever[0] |= now;
+            ever[1] |= early;
+            ever[2] |= find(&same.estimate(), Alternative::Greater).1;
+            ever[3] |= find(&better.estimate(), Alternative::TwoSided).1;
         }
-        fixed += u64::from(ever_fixed);
-        sequential_ones += u64::from(ever_sequential);
-        one_sided += u64::from(ever_one_sided);
-        missed += u64::from(!ever_better);
+        ever[3] = !ever[3];
+        counts.iter_mut().zip(ever).for_each(|(count, ever)| *count += u64::from(ever));
     }
-    let share = |count: u64| count as f64 / EXPERIMENTS as f64;
-    println!(
-        "found at least once in {DAYS} days: fixed {}, sequential {}, one-sided {}; effect missed {}",
-        share(fixed),
-        share(sequential_ones),
-        share(one_sided),
-        share(missed)
-    );
-    assert!(share(fixed) > 0.15, "the fixed interval finds {}", share(fixed));
-    assert!(share(sequential_ones) <= 0.05, "the sequential interval finds {}", share(sequential_ones));
-    assert!(share(one_sided) <= 0.05, "the one-sided sequential interval finds {}", share(one_sided));
-    // It is not valid by being blind: an effect that is there is found before the end.
-    assert!(share(missed) < 0.05, "the sequential interval misses {}", share(missed));
+    let shares = counts.map(|count| count as f64 / EXPERIMENTS as f64);
+    println!("{units_a_day} units a day, {rule:?}: fixed, sequential, one-sided find {shares:?}; the last misses");
+    shares
+}
+
+#[test]
+fn looking_every_day_finds_too_much_with_the_fixed_interval_and_not_with_the_sequential_one() {
+    let [fixed, both_sides, one_side, missed] = looked_at_daily(2, 30, TestRule::ByDof, 0.3);
+    assert!(fixed > 0.15, "the fixed interval finds {fixed}");
+    assert!(both_sides <= 0.05, "the sequential interval finds {both_sides}");
+    assert!(one_side <= 0.05, "the one-sided sequential interval finds {one_side}");
+    // It does not keep its promise by being blind: an effect that is there is found before the end.
+    assert!(missed < 0.05, "the sequential interval misses {missed}");
+}
+
+#[test]
+fn looking_from_the_second_unit_on_takes_students_t() {
+    let [fixed, both_sides, one_side, _] = looked_at_daily(5, 2, TestRule::ByDof, 0.0);
+    assert!(fixed > 0.15, "the fixed interval finds {fixed}");
+    assert!(both_sides <= 0.05, "the sequential interval finds {both_sides}");
+    assert!(one_side <= 0.05, "the one-sided sequential interval finds {one_side}");
+    let [_, normal, _, _] = looked_at_daily(5, 2, TestRule::Z, 0.0);
+    assert!(normal > 0.05, "with z it finds {normal}");
 }
 
 #[test]
