@@ -169,7 +169,15 @@ fn checked(catalog: &Catalog, change: &ItemChange, edit: &Edit) -> Result<Catalo
     let puts_away = edit.document.is_none() || archives_gate;
     if puts_away && item.kind != ItemKind::Integration {
         let gone = Edit { document: None, ..edit.clone() };
-        if let Err(mistakes) = catalog.edited(&gone) {
+        let mut mistakes = catalog.edited(&gone).err().unwrap_or_default();
+        // Who names an `event_user` that is gone would get that of an event of its name without a word.
+        if let Some(metric) = catalog.metrics().iter().find(|it| item.kind == ItemKind::Metric && it.id() == item.id) {
+            let uses = catalog.uses_of_metric(&metric.name, metric.kind);
+            let new = uses.into_iter().filter(|place| !mistakes.iter().any(|mistake| mistake.place == *place));
+            let new: Vec<Mistake> = new.map(|place| Mistake { place, message: String::new() }).collect();
+            mistakes.extend(new);
+        }
+        if !mistakes.is_empty() {
             return Err(in_use(item, mistakes));
         }
     }
