@@ -10,6 +10,7 @@ mod health;
 mod log;
 mod metric;
 mod options;
+mod preview;
 mod question;
 mod report;
 mod standing;
@@ -24,6 +25,7 @@ pub use health::{CROSSOVERS_ALERT, CROSSOVERS_WARNING, FEW_UNITS, UNMATCHED_WARN
 pub use log::StoredLog;
 pub use metric::TOP_NAMES;
 pub use options::{Crossovers, Join, OptionError, Options};
+pub use preview::{PreviewDay, PreviewError, preview};
 pub use question::{Design, Direction, Group, MetricChoice, MetricKind, Question, QuestionKind, Role, Rule};
 
 pub use report::{

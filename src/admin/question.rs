@@ -104,7 +104,7 @@ fn without_definition<'a>(catalog: &Catalog, metrics: impl IntoIterator<Item = &
 }
 
 /// The word of the API.
-fn word(kind: impl serde::Serialize) -> String {
+pub(super) fn word(kind: impl serde::Serialize) -> String {
     serde_json::to_value(kind).ok().and_then(|word| word.as_str().map(str::to_owned)).unwrap_or_default()
 }
 
