@@ -18,6 +18,7 @@ mod log;
 mod metric;
 mod options;
 mod plan;
+mod preview;
 mod quantity;
 mod question;
 mod report;
@@ -38,6 +39,7 @@ pub use health::{CROSSOVERS_ALERT, CROSSOVERS_WARNING, FEW_UNITS, UNMATCHED_WARN
 pub use log::StoredLog;
 pub use metric::TOP_NAMES;
 pub use options::{Breakdown, CUPED_DAYS, Crossovers, Join, MAX_CUPED_DAYS, OptionError, Options, Tested, View};
+pub use preview::{PreviewDay, PreviewError, preview};
 pub use question::{
     Corrections, Design, Direction, Group, MetricChoice, MetricKind, Question, QuestionKind, Role, Rule,
 };
@@ -123,12 +125,14 @@ impl State {
         let splits = question.splits()?;
         Period::of(log, question, options)?;
         let needs = Needs::of(question, options, log.terms());
+        // Which names have most volume is known once all are gathered.
+        let names_known = !options.metrics.is_empty() || matches!(options.breakdown, Some(Breakdown::Event(_)));
         let order = Order {
             id_type: question.id_type.clone(),
             environment: options.environment.clone(),
             start: options.start.or(question.start),
             end: options.end.or(question.end),
-            names: needs.names,
+            names: names_known.then_some(needs.plain),
             filtered: needs.filtered,
             any: needs.any,
             breakdown: options.breakdown.clone(),

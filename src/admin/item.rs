@@ -116,7 +116,8 @@ impl Admin {
         let (state, now) = (self.state(), self.now());
         let snapshot = self.store().snapshot()?;
         let wanted = Wanted::of(&state.catalog, change, body, now, &|| format!("{:032x}", self.random_u128()))?;
-        let Wanted { item, before, document } = wanted;
+        let Wanted { item, before, mut document } = wanted;
+        let dry_run = item.kind == ItemKind::Metric && take_dry_run(&mut document);
         let shown_before = shown(&state, &snapshot, item.kind, &item.id)?;
         if before.as_ref() == document.as_ref() {
             return Ok(shown_before.unwrap_or_default());
@@ -126,7 +127,13 @@ impl Admin {
         let edit = Edit { item, document, version, author, time: now };
         let after = checked(&state.catalog, change, &edit)?;
         environments_of_keys(&state, &after)?;
-        let Edit { item, .. } = edit;
+        let Edit { item, document, .. } = edit;
+        if dry_run {
+            let mut shown = document.unwrap_or_default();
+            shown["id"] = item.id.into();
+            shown[DRY_RUN] = true.into();
+            return Ok(shown);
+        }
         let became = match (state.catalog.item(item.kind, &item.id), after.item(item.kind, &item.id)) {
             (_, None) => Became::Removed,
             (None, _) => Became::Created,
@@ -145,6 +152,31 @@ impl Admin {
         }
         Ok(shown(&self.state(), &self.store().snapshot()?, item.kind, &item.id)?.unwrap_or_default())
     }
+}
+
+impl Admin {
+    /// What would be if an item were made, whether or not there is one of its name: the catalog, and the item with its
+    /// document in the form in which it would be stored.
+    pub(super) fn tried(&self, kind: ItemKind, body: &str) -> Result<(Catalog, ItemRef, Value), AdminError> {
+        let (state, now, body) = (self.state(), self.now(), body.to_owned());
+        let (item, rule, author) = (String::new(), String::new(), String::new());
+        let change = ItemChange { kind, item, deed: Deed::Create, rule, body, version: None, author };
+        let wanted = Wanted::of(&state.catalog, &change, body_of(&change.body)?, now, &String::new)?;
+        let Wanted { item, mut document, .. } = wanted;
+        take_dry_run(&mut document);
+        let edit = Edit { item, document, version: 1, author: String::new(), time: now };
+        let after = state.catalog.edited(&edit).map_err(AdminError::invalid_item)?;
+        Ok((after, edit.item, edit.document.unwrap_or_default()))
+    }
+}
+
+/// A field of metrics: whether a call only checks.
+pub const DRY_RUN: &str = "dryRun";
+
+/// It is about the call, not about the metric.
+fn take_dry_run(document: &mut Option<Value>) -> bool {
+    let fields = document.as_mut().and_then(Value::as_object_mut);
+    fields.and_then(|fields| fields.remove(DRY_RUN)) == Some(Value::Bool(true))
 }
 
 /// The catalog after an edit, or why it cannot be made.
@@ -169,7 +201,15 @@ fn checked(catalog: &Catalog, change: &ItemChange, edit: &Edit) -> Result<Catalo
     let puts_away = edit.document.is_none() || archives_gate;
     if puts_away && item.kind != ItemKind::Integration {
         let gone = Edit { document: None, ..edit.clone() };
-        if let Err(mistakes) = catalog.edited(&gone) {
+        let mut mistakes = catalog.edited(&gone).err().unwrap_or_default();
+        // Who names an `event_user` that is gone would get that of an event of its name without a word.
+        if let Some(metric) = catalog.metrics().iter().find(|it| item.kind == ItemKind::Metric && it.id() == item.id) {
+            let uses = catalog.uses_of_metric(&metric.name, metric.kind);
+            let new = uses.into_iter().filter(|place| !mistakes.iter().any(|mistake| mistake.place == *place));
+            let new: Vec<Mistake> = new.map(|place| Mistake { place, message: String::new() }).collect();
+            mistakes.extend(new);
+        }
+        if !mistakes.is_empty() {
             return Err(in_use(item, mistakes));
         }
     }

@@ -7,7 +7,8 @@ use crate::evaluate::{djb2, sha256_base64};
 use crate::event::Timestamp;
 use crate::ingest;
 use crate::results::{
-    self, Check, Corrections, Design, Group, MetricChoice, Options, Question, Report, ResultsError, Role, Rule, StoredLog,
+    self, Check, Corrections, Design, Group, MetricChoice, Options, Question, Report, ResultsError, Role, Rule,
+    StoredLog,
 };
 use crate::stats::{Balanced, Level};
 
@@ -30,6 +31,13 @@ pub struct ResultsQuery {
 }
 
 impl Admin {
+    /// The log as it is now. Columns that a reader has to work out are kept for the next one.
+    pub(super) fn log(&self) -> Result<StoredLog, AdminError> {
+        let writer = self.writer().clone();
+        let log = StoredLog::new(self.store().snapshot()?, ingest::field, move |columns| writer.keep(columns));
+        log.map_err(|error| AdminError::broken("log", &error))
+    }
+
     pub fn results(&self, query: &ResultsQuery) -> Result<Report, AdminError> {
         let state = self.state();
         let catalog = &state.catalog;
@@ -51,9 +59,7 @@ impl Admin {
                 )
             }
         };
-        let writer = self.writer().clone();
-        let log = StoredLog::new(self.store().snapshot()?, ingest::field, move |columns| writer.keep(columns));
-        let report = log.map_err(ResultsError::from).and_then(|log| results::conclude(&log, &question, &options));
+        let report = results::conclude(&self.log()?, &question, &options);
         let mut report = report.map_err(|error| match error {
             ResultsError::Log(error) => AdminError::broken("log", &error),
             other => AdminError::refused(other.code(), other.to_string()),
@@ -107,7 +113,7 @@ fn without_definition<'a>(catalog: &Catalog, metrics: impl IntoIterator<Item = &
 }
 
 /// The word of the API.
-fn word(kind: impl serde::Serialize) -> String {
+pub(super) fn word(kind: impl serde::Serialize) -> String {
     serde_json::to_value(kind).ok().and_then(|word| word.as_str().map(str::to_owned)).unwrap_or_default()
 }
 

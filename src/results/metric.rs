@@ -64,7 +64,8 @@ impl Definition {
 
 /// What a report needs of the log for the metrics that are known before it is read.
 pub(super) struct Needs {
-    pub names: Option<Vec<String>>,
+    /// Event names whose events are wanted as they are.
+    pub plain: Vec<String>,
     pub filtered: Vec<EventSource>,
     pub any: bool,
 }
@@ -74,9 +75,15 @@ impl Needs {
         let told_apart = matches!(options.breakdown, Some(Breakdown::Event(_)));
         let asked: Vec<MetricChoice> =
             asked(options, terms).iter().flat_map(|name| MetricChoice::automatic(name)).collect();
-        let mut needs = Needs { names: Some(Vec::new()), filtered: Vec::new(), any: false };
+        let sources = question.metrics.iter().chain(&asked).flat_map(|metric| metric.definition.sources());
+        Needs::of_sources(sources, told_apart)
+    }
+
+    /// `told_apart`: whether events are told apart by a text, so that none can be taken as it is.
+    pub fn of_sources<'a>(sources: impl Iterator<Item = &'a EventSource>, told_apart: bool) -> Needs {
+        let mut needs = Needs { plain: Vec::new(), filtered: Vec::new(), any: false };
         let mut names = HashSet::new();
-        for source in question.metrics.iter().chain(&asked).flat_map(|metric| metric.definition.sources()) {
+        for source in sources {
             match &source.event {
                 EventName::Any => needs.any = true,
                 EventName::Named(name) if is_plain(source) && !told_apart => {
@@ -86,10 +93,8 @@ impl Needs {
                 EventName::Named(_) => {}
             }
         }
-        let mut names: Vec<String> = names.into_iter().collect();
-        names.sort_unstable();
-        // Which names have most volume is known once all are gathered.
-        needs.names = (!options.metrics.is_empty() || told_apart).then_some(names);
+        needs.plain = names.into_iter().collect();
+        needs.plain.sort_unstable();
         needs
     }
 }

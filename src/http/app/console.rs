@@ -4,7 +4,7 @@ mod items;
 mod openapi;
 
 use super::{House, blocking, refuse};
-use crate::admin::{AdminError, ApplyOptions, EventsQuery, ListEdit, ResultsQuery, Subject};
+use crate::admin::{AdminError, ApplyOptions, EventsQuery, ListEdit, MetricValuesQuery, ResultsQuery, Subject};
 use crate::http::query;
 use crate::http::reply::Reply;
 use crate::http::route::console::{Call, Called};
@@ -62,6 +62,25 @@ impl House {
             Call::ExperimentResults => self.results(Subject::Experiment(name), parts).await,
             Call::GateResults => self.results(Subject::Gate { name, rule: asked("rule") }, parts).await,
             Call::EditIdList(edit) => self.edit_id_list(edit, name, parts, incoming).await,
+            Call::PreviewMetric => {
+                let text = match self.text(parts, incoming).await {
+                    Ok(text) => text,
+                    Err(reply) => return reply,
+                };
+                let unit_type = asked("unitType");
+                let preview = blocking(move || admin.preview_metric(&text, unit_type.as_deref())).await;
+                answer(preview.map(|data| Wrapped { message: "Checked. Nothing was made.", data }))
+            }
+            Call::MetricValues => {
+                let query = MetricValuesQuery {
+                    metric_name: asked("metricName"),
+                    metric_type: asked("metricType"),
+                    date: asked("date"),
+                    end_date: asked("endDate"),
+                    unit_type: asked("unitType"),
+                };
+                answer(blocking(move || admin.metric_values(&query)).await.map(Wrapped::found))
+            }
             Call::Apply => {
                 let options = ApplyOptions {
                     dry_run: is_set(asked("dryRun")),

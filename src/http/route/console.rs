@@ -33,6 +33,9 @@ pub enum Call {
     Item(ItemKind),
     /// A metric by its name and type.
     Metric,
+    /// A metric's definition and its values, without making it.
+    PreviewMetric,
+    MetricValues,
     Change(ItemKind, Deed),
     Versions(ItemKind),
     Rules(ItemKind),
@@ -171,6 +174,7 @@ mod tests {
             let expected = match (endpoint.verb, endpoint.path.as_str()) {
                 (_, "openapi.json") => None,
                 (Verb::Get, "keys") => Some(Role::Admin),
+                (Verb::Post, "metrics/preview") => Some(Role::Viewer),
                 (Verb::Get, _) => Some(Role::Viewer),
                 (_, path) => {
                     let family = path.split('/').next().unwrap_or_default();
@@ -187,6 +191,7 @@ mod tests {
     fn a_path_is_matched_whole_and_names_go_before_parameters() {
         for (path, operations) in [
             ("metrics/list", &["listAllMetrics"][..]),
+            ("metrics/preview", &["previewMetric"]),
             ("metrics/revenue::sum", &["readMetric", "updateMetric", "putMetric", "replaceMetric", "deleteMetric"]),
             ("metrics/revenue/sum", &["readMetricByName"]),
             ("metrics/revenue/versions", &["listMetricVersions"]),

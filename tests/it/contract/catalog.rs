@@ -5,6 +5,7 @@ mod actions;
 mod changes;
 mod document;
 mod items;
+mod metrics;
 mod refusals;
 
 use crate::running::{Answer, CONSOLE_KEY, Server, project};

@@ -1,7 +1,7 @@
 //! The catalog by HTTP: which item, which page, which version; the room `admin` does the rest.
 
 use super::{Wrapped, answer, blocking, number, refuse};
-use crate::admin::{Action, AdminError, DEFAULT_ROWS, Deed, ItemChange, Listed, MAX_ROWS, overrides_of};
+use crate::admin::{Action, AdminError, DEFAULT_ROWS, DRY_RUN, Deed, ItemChange, Listed, MAX_ROWS, overrides_of};
 use crate::catalog::ItemKind;
 use crate::http::app::House;
 use crate::http::query;
@@ -146,12 +146,15 @@ impl House {
         if let Deed::Act(Action::SetOverrides | Action::AddOverrides | Action::RemoveOverrides) = deed {
             item = overrides_of(kind, &item);
         }
+        let dry_run = item.get(DRY_RUN).is_some_and(|is| is == true);
         let message = match deed {
+            _ if dry_run => "Checked. Nothing was changed.",
             Deed::Create => "Created.",
             Deed::Remove => "Removed.",
             _ => "Updated.",
         };
-        let status = StatusCode::from_u16(endpoint.status).unwrap_or(StatusCode::OK);
+        let status = if dry_run { 200 } else { endpoint.status };
+        let status = StatusCode::from_u16(status).unwrap_or(StatusCode::OK);
         match serde_json::to_vec(&Wrapped { message, data: item }) {
             Ok(json) => Reply::json(status, json),
             Err(error) => refuse(&AdminError::broken("answer", &error)),

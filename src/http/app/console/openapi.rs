@@ -1,7 +1,7 @@
 //! The OpenAPI 3.1 document of the console API, written from the table that routes its requests and from the types that
 //! read and write its JSON. Holds no data of the project, so that no key is needed to read it.
 
-use crate::admin::{Applied, AuditRow, EventRow, ItemMetadata, KeyInfo, NameRow, Status};
+use crate::admin::{Applied, AuditRow, EventRow, ItemMetadata, KeyInfo, MetricPreview, MetricValue, NameRow, Status};
 use crate::catalog::{ProjectFile, definitions};
 use crate::http::reply::Reply;
 use crate::http::route::Verb;
@@ -164,6 +164,8 @@ fn schemas() -> Map<String, Value> {
         ("Applied", generator.root_schema_for::<Applied>()),
         ("Key", generator.root_schema_for::<KeyInfo>()),
         ("AuditRow", generator.root_schema_for::<AuditRow>()),
+        ("MetricPreview", generator.root_schema_for::<MetricPreview>()),
+        ("MetricValue", generator.root_schema_for::<MetricValue>()),
         ("ItemMetadata", generator.root_schema_for::<ItemMetadata>()),
     ] {
         let mut schema = schema.to_value();

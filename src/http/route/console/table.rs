@@ -340,6 +340,21 @@ impl Table {
         let summary = "Read a metric by its name and type";
         self.add(Verb::Get, "metrics/{name}/{type}", Call::Metric, Role::Viewer, "readMetricByName", summary).answer =
             Answer::Data("Metric".into());
+        let summary = "Check a metric's definition and compute it for the last 7 days, without making it";
+        self.add(Verb::Post, "metrics/preview", Call::PreviewMetric, Role::Viewer, "previewMetric", summary)
+            .request("Metric")
+            .answer(Answer::Data("MetricPreview".into()))
+            .query = &[UNIT_TYPE];
+        let summary = "A metric's values by day";
+        self.add(Verb::Get, "metrics/values", Call::MetricValues, Role::Viewer, "listMetricValues", summary)
+            .answer(Answer::All("MetricValue".into()))
+            .query = &[
+            ("metricName", "The metric; for event_count, event_dau and event_user the name of an event"),
+            ("metricType", "Its type"),
+            ("date", "The UTC day, such as 2026-11-23"),
+            ("endDate", "The last UTC day, up to 91 days later; the same day if left out"),
+            UNIT_TYPE,
+        ];
     }
 
     /// Items of which there is a fixed number.
@@ -425,6 +440,7 @@ fn word(action: Action) -> &'static str {
     }
 }
 
+const UNIT_TYPE: (&str, &str) = ("unitType", "The ID type of the units; of those that the metric is computed for");
 const LIMIT: (&str, &str) = ("limit", "Rows, 1 to 1000; 100 if left out");
 const BEFORE: (&str, &str) = ("before", "`pagination.next` of the page before");
 
