@@ -114,7 +114,7 @@ fn main() -> anyhow::Result<()> {
             scale,
             is_full: scale.units >= FULL_UNITS && scale.events >= FULL_EVENTS,
             made_seconds,
-            store_bytes: disk::usage(&folder.join("made"))?.length,
+            store_bytes: disk::usage(&folder.join("made"))?.allocated,
             scorecard: project::scorecard().len(),
             missing: Vec::new(),
             report_bytes: 0,

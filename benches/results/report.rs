@@ -55,6 +55,7 @@ pub struct Findings {
     /// False if the goals ask for more.
     pub is_full: bool,
     pub made_seconds: Option<f64>,
+    /// On disk; the file is longer, because it grows in steps.
     pub store_bytes: u64,
     /// Lines of the scorecard, those that the report has, and those that it has not.
     pub scorecard: usize,
