@@ -9,6 +9,7 @@ mod history;
 mod item;
 mod keys;
 mod lists;
+mod metric;
 mod question;
 mod session;
 mod state;

@@ -2,8 +2,10 @@
 //! [`Catalog`] and a [`ProjectFile`] exist only without mistakes. Pure: reads no file, no clock, no store.
 
 mod allocation;
+mod analysis;
 mod check;
 mod contents;
+mod criterion;
 mod digest;
 mod document;
 mod edit;
@@ -25,8 +27,11 @@ mod secret;
 mod segment;
 mod settings;
 mod shape;
+mod user_metric;
 
 pub use allocation::BUCKETS;
+pub use analysis::{Alternative, Analysis, Crossovers, Join, Relative};
+pub use criterion::{Criterion, CriterionCondition, CriterionType, CriterionValues};
 pub use digest::Digest;
 pub use document::read_json;
 pub use edit::{Edit, definitions, shape_of};
@@ -44,8 +49,8 @@ pub use item::{Item, ItemKind, ItemRef};
 pub use key::{Key, KeyEntry, KeyPlan, KeyRing, KeyType, MAX_KEY_CHARS, MIN_KEY_CHARS, Role};
 pub use layer::Layer;
 pub use metric::{
-    Criterion, CriterionCondition, CriterionType, CriterionValues, Direction, FunnelCount, FunnelStep, Metric,
-    MetricEvent, MetricEventType, MetricRef, MetricType, RollupTimeWindow,
+    DEFAULT_FUNNEL_WINDOW_DAYS, Direction, FunnelCount, FunnelOrder, FunnelStep, FunnelStepType, Metric, MetricEvent,
+    MetricEventType, MetricRef, MetricType, RollupTimeWindow,
 };
 pub use mistake::Mistake;
 pub use pattern::Pattern;
@@ -55,6 +60,7 @@ pub use rule::{Condition, ConditionType, Operator, RolloutStep, Rule, Target};
 pub use secret::{HIDDEN, SECRET_FIELDS, Secret};
 pub use segment::{Segment, SegmentType};
 pub use settings::{DEFAULT_ENVIRONMENTS, Settings, UtcOffset};
+pub use user_metric::UserMetric;
 
 use allocation::{Allocation, buckets_of};
 use contents::{Contents, Placed};
@@ -239,6 +245,41 @@ impl Catalog {
     /// The defined metric of this name and type.
     pub fn metric(&self, name: &str, kind: MetricType) -> Option<&Metric> {
         self.metrics.iter().find(|metric| metric.name == name && metric.kind == kind)
+    }
+
+    /// The metric that a step of a funnel is taken from; `None` if it is taken from an event.
+    pub fn metric_of_step(&self, step: &FunnelStep) -> Option<&Metric> {
+        let (name, kind) = step.metric(|name, kind| self.metric(name, kind).is_some())?;
+        self.metric(name, kind)
+    }
+
+    /// The places that name this defined metric.
+    pub fn uses_of_metric(&self, name: &str, kind: MetricType) -> Vec<String> {
+        let mut lists: Vec<(String, &[MetricRef])> = Vec::new();
+        for it in self.gates() {
+            lists.push((format!("{}.monitoringMetrics", ItemKind::Gate.place(&it.id)), &it.monitoring_metrics));
+        }
+        for it in self.experiments() {
+            let place = ItemKind::Experiment.place(&it.id);
+            lists.push((format!("{place}.primaryMetrics"), &it.primary_metrics));
+            lists.push((format!("{place}.secondaryMetrics"), &it.secondary_metrics));
+            lists.push((format!("{place}.otherMetrics"), &it.other_metrics));
+        }
+        let mut places = Vec::new();
+        for it in self.metrics() {
+            let place = ItemKind::Metric.place(&it.id());
+            lists.push((format!("{place}.metricComponentMetrics"), &it.metric_component_metrics));
+            for (index, step) in it.funnel_event_list.iter().enumerate() {
+                if self.metric_of_step(step).is_some_and(|metric| metric.name == name && metric.kind == kind) {
+                    places.push(format!("{place}.funnelEventList[{index}].name"));
+                }
+            }
+        }
+        for (place, list) in lists {
+            let named = list.iter().enumerate().filter(|(_, metric)| metric.name == name && metric.kind == kind);
+            places.extend(named.map(|(index, _)| format!("{place}[{index}].name")));
+        }
+        places
     }
 }
 

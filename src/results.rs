@@ -37,7 +37,7 @@ pub use definition::{
 pub use health::{CROSSOVERS_ALERT, CROSSOVERS_WARNING, FEW_UNITS, UNMATCHED_WARNING};
 pub use log::StoredLog;
 pub use metric::TOP_NAMES;
-pub use options::{Breakdown, CUPED_DAYS, Crossovers, Join, MAX_CUPED_DAYS, OptionError, Options, Sided, View};
+pub use options::{Breakdown, CUPED_DAYS, Crossovers, Join, MAX_CUPED_DAYS, OptionError, Options, Tested, View};
 pub use question::{
     Corrections, Design, Direction, Group, MetricChoice, MetricKind, Question, QuestionKind, Role, Rule,
 };

@@ -20,7 +20,7 @@ mod winsor;
 
 pub use balance::{ALERT_P, Balance, Balanced, MIN_ALERT_DEVIATION, WARNING_P, balance};
 pub use comoments::CoMoments;
-pub use cuped::{Adjusted, MIN_PRE_SHARE, MIN_UNITS, cuped, cuped_ratio, eligibility};
+pub use cuped::{Adjusted, CUPED_MIN_PRE_SHARE, CUPED_MIN_UNITS, cuped, cuped_ratio, eligibility};
 pub use difference::{Difference, Inference, STUDENT_BELOW_DOF, Test, TestRule, difference, difference_by};
 pub use impact::{Impact, Scope, impact, launch_factor, ratio_impact};
 pub use moments::Moments;
@@ -29,7 +29,7 @@ pub use power::{Plan, Power, detectable, relative_effect};
 pub use ratio::ratio;
 pub use relative::{Method, Relative, relative, relative_at};
 pub use sequential::{Sequential, sequential};
-pub use winsor::{DEFAULT_PERCENTILE, threshold};
+pub use winsor::{DEFAULT_WINSOR_PERCENTILE, threshold};
 
 /// Why a number does not exist. The reason is a stable code.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -174,6 +174,8 @@ pub struct Estimate {
     pub variance: Defined,
 }
 
+#[cfg(test)]
+mod calibration;
 #[cfg(test)]
 mod draw;
 #[cfg(test)]

@@ -94,6 +94,17 @@ enum Command {
     Stop,
 }
 
+impl Command {
+    /// What it brings weighs, where that can be much.
+    fn bytes(&self) -> usize {
+        match self {
+            Command::Append { submission, .. } => submission.bytes(),
+            Command::Columns { columns, .. } => columns.iter().map(NewColumn::bytes).sum(),
+            _ => 0,
+        }
+    }
+}
+
 type Answer = Result<Receipt, Unavailable>;
 
 /// Hands commands to the writer. Cheap to clone, usable from any thread and any async runtime.
@@ -312,12 +323,8 @@ impl Writer {
         let mut stop = false;
         let mut next = Some(first);
         while let Some(command) = next {
-            match &command {
-                Command::Append { submission, .. } => bytes += submission.bytes(),
-                Command::Columns { columns, .. } => bytes += columns.iter().map(NewColumn::bytes).sum::<usize>(),
-                Command::Stop => stop = true,
-                _ => {}
-            }
+            bytes += command.bytes();
+            stop |= matches!(command, Command::Stop);
             gathered.push(command);
             let more = stop || (bytes < self.limits.commit_bytes && !self.is_behind());
             next = if more { self.held.pop_front().or_else(|| commands.try_recv().ok()) } else { None };
@@ -327,17 +334,14 @@ impl Writer {
 
     /// Whether there was anything to commit.
     fn commit(&mut self, commands: Vec<Command>) -> Result<bool, CommitError> {
-        let (mut bytes, mut of_columns) = (0, 0);
-        for command in &commands {
-            match command {
-                Command::Append { submission, .. } => bytes += submission.bytes(),
-                Command::Columns { columns, .. } => of_columns += columns.iter().map(NewColumn::bytes).sum::<usize>(),
-                _ => {}
-            }
-        }
-        let room = self.has_room(bytes as u64);
+        let weigh = |columns| {
+            let is_wanted = |it: &&Command| matches!(it, Command::Columns { .. }) == columns;
+            commands.iter().filter(is_wanted).map(Command::bytes).sum::<usize>() as u64
+        };
+        let (bytes, of_columns) = (weigh(false), weigh(true));
+        let room = self.has_room(bytes);
         // Columns must not take the room of events.
-        let room_for_columns = of_columns > 0 && self.has_room((bytes + of_columns) as u64);
+        let room_for_columns = of_columns > 0 && self.has_room(bytes + of_columns);
         if !room {
             self.meters.commits_no_room.increment();
         }

@@ -1,13 +1,13 @@
 //! Results: what the catalog says of an experiment or gate becomes a question, the log answers it.
 
+use super::metric::choice;
 use super::{Admin, AdminError};
-use crate::catalog::{Catalog, Experiment, Gate, Metric, MetricEventType, MetricRef, MetricType, RollupTimeWindow};
+use crate::catalog::{Analysis, Catalog, Experiment, Gate, MetricRef};
 use crate::evaluate::{djb2, sha256_base64};
 use crate::event::Timestamp;
 use crate::ingest;
 use crate::results::{
-    self, Check, Corrections, Definition, Design, EventSource, Group, Measure, MetricChoice, MetricKind, Options,
-    Quantity, Question, Report, ResultsError, Role, Rule, StoredLog,
+    self, Check, Corrections, Design, Group, MetricChoice, Options, Question, Report, ResultsError, Role, Rule, StoredLog,
 };
 use crate::stats::{Balanced, Level};
 
@@ -31,24 +31,24 @@ pub struct ResultsQuery {
 
 impl Admin {
     pub fn results(&self, query: &ResultsQuery) -> Result<Report, AdminError> {
-        let pairs = query.options.iter().map(|(name, value)| (name.as_str(), value.as_str()));
-        let mut options =
-            Options::parse(pairs).map_err(|error| AdminError::refused(error.code, error.message.clone()))?;
         let state = self.state();
         let catalog = &state.catalog;
-        let (question, left_out) = match &query.subject {
+        let (question, options, untold) = match &query.subject {
             Subject::Experiment(name) => {
                 let experiment = catalog.experiment(name).ok_or_else(|| AdminError::not_found("experiment", name))?;
-                let level = experiment.default_confidence_interval.level();
-                if !query.options.iter().any(|(name, _)| name == "level") {
-                    options.level = Level::new(level).unwrap_or(Level::DEFAULT);
-                }
+                let level = Level::new(experiment.default_confidence_interval.level()).unwrap_or(Level::DEFAULT);
+                let options = options(&experiment.analysis, level, &query.options)?;
                 let lists = [&experiment.primary_metrics, &experiment.secondary_metrics, &experiment.other_metrics];
-                (of_experiment(catalog, experiment), left_out(catalog, lists.into_iter().flatten()))
+                (of_experiment(catalog, experiment), options, without_definition(catalog, lists.into_iter().flatten()))
             }
             Subject::Gate { name, rule } => {
                 let gate = catalog.gate(name).ok_or_else(|| AdminError::not_found("gate", name))?;
-                (of_gate(catalog, gate, rule.as_deref())?, left_out(catalog, &gate.monitoring_metrics))
+                let options = options(&gate.analysis, Level::DEFAULT, &query.options)?;
+                (
+                    of_gate(catalog, gate, rule.as_deref())?,
+                    options,
+                    without_definition(catalog, &gate.monitoring_metrics),
+                )
             }
         };
         let writer = self.writer().clone();
@@ -58,31 +58,56 @@ impl Admin {
             ResultsError::Log(error) => AdminError::broken("log", &error),
             other => AdminError::refused(other.code(), other.to_string()),
         })?;
-        if !left_out.is_empty() {
-            let check = not_computed(&left_out);
-            for analysis in report.analysis.iter_mut().chain(&mut report.rules) {
-                analysis.health.push(check.clone());
+        for analysis in report.analysis.iter_mut().chain(&mut report.rules) {
+            let is_there = |wanted: &&MetricChoice| {
+                analysis.metrics.iter().any(|metric| metric.name == wanted.name && metric.kind == wanted.kind)
+            };
+            let missing = question.metrics.iter().filter(|wanted| !is_there(wanted));
+            let missing = missing.map(|wanted| format!("{} ({})", wanted.name, word(wanted.kind)));
+            let missing: Vec<String> = untold.iter().cloned().chain(missing).collect();
+            if !missing.is_empty() {
+                analysis.health.push(not_computed(&missing));
             }
         }
         Ok(report)
     }
 }
 
+/// The options of a report: what the request says, then what the analysis of the experiment or gate says, then the level.
+fn options(analysis: &Analysis, level: Level, asked: &[(String, String)]) -> Result<Options, AdminError> {
+    let set = analysis.options();
+    let set = set.iter().filter(|(name, _)| Options::NAMES.contains(&name.as_str()));
+    let set = set.filter(|(name, _)| !asked.iter().any(|(asked, _)| asked == name));
+    let pairs: Vec<(&str, &str)> = set.chain(asked).map(|(name, value)| (name.as_str(), value.as_str())).collect();
+    let has_level = pairs.iter().any(|(name, _)| *name == "level");
+    let mut options = Options::parse(pairs).map_err(|error| AdminError::refused(error.code, error.message.clone()))?;
+    if !has_level {
+        options.level = level;
+    }
+    Ok(options)
+}
+
 /// A scorecard's line must not vanish without a word.
-fn not_computed(metrics: &[&MetricRef]) -> Check {
-    let names: Vec<String> = metrics.iter().map(|metric| format!("{} ({})", metric.name, word(metric.kind))).collect();
+fn not_computed(metrics: &[String]) -> Check {
     Check {
         check: "metrics_computed".to_owned(),
         status: Balanced::Warning,
-        detail: format!(
-            "not computed, because results know no metric of this type or filter yet: {}",
-            names.join(", ")
-        ),
+        detail: format!("not computed, because results know no metric of this type or filter: {}", metrics.join(", ")),
         remedy: Some("put event_count or event_user metrics on the scorecard; every event name has both".to_owned()),
     }
 }
 
-fn word(kind: MetricType) -> String {
+/// The lines of a scorecard that are no metric to results, and why.
+fn without_definition<'a>(catalog: &Catalog, metrics: impl IntoIterator<Item = &'a MetricRef>) -> Vec<String> {
+    let why = |metric: &MetricRef| {
+        let why = choice(catalog, metric, Role::Other).err()?;
+        Some(format!("{} ({}: {why})", metric.name, word(metric.kind)))
+    };
+    metrics.into_iter().filter_map(why).collect()
+}
+
+/// The word of the API.
+fn word(kind: impl serde::Serialize) -> String {
     serde_json::to_value(kind).ok().and_then(|word| word.as_str().map(str::to_owned)).unwrap_or_default()
 }
 
@@ -93,7 +118,7 @@ pub(super) fn of_experiment(catalog: &Catalog, experiment: &Experiment) -> Quest
         (&experiment.secondary_metrics, Role::Secondary),
         (&experiment.other_metrics, Role::Other),
     ] {
-        metrics.extend(list.iter().filter_map(|metric| choice(catalog, metric, role)));
+        metrics.extend(list.iter().filter_map(|metric| choice(catalog, metric, role).ok()));
     }
     let control = experiment.control().map(|group| group.id.clone());
     let groups = experiment
@@ -143,7 +168,7 @@ pub(super) fn of_gate(catalog: &Catalog, gate: &Gate, rule: Option<&str>) -> Res
         metrics: gate
             .monitoring_metrics
             .iter()
-            .filter_map(|metric| choice(catalog, metric, Role::Monitoring))
+            .filter_map(|metric| choice(catalog, metric, Role::Monitoring).ok())
             .collect(),
     })
 }
@@ -158,7 +183,7 @@ fn corrections(experiment: &Experiment) -> Corrections {
     Corrections {
         bonferroni_groups: experiment.bonferroni_correction,
         bonferroni_metrics: experiment.bonferroni_correction_per_metric,
-        primary_share: None,
+        primary_share: experiment.analysis.primary_alpha_share,
         benjamini_hochberg_groups: experiment.benjamini_hochberg_per_variant,
         benjamini_hochberg_metrics: experiment.benjamini_hochberg_per_metric,
         benjamini_hochberg_primary_only: experiment.benjamini_primary_metrics_only,
@@ -177,40 +202,4 @@ fn aliases(id: &str, name: &str) -> Vec<String> {
 
 fn holdouts(catalog: &Catalog) -> Vec<String> {
     catalog.holdouts().iter().flat_map(|holdout| [holdout.id.clone(), holdout.name.clone()]).collect()
-}
-
-fn left_out<'a>(catalog: &Catalog, metrics: impl IntoIterator<Item = &'a MetricRef>) -> Vec<&'a MetricRef> {
-    metrics.into_iter().filter(|metric| choice(catalog, metric, Role::Other).is_none()).collect()
-}
-
-/// What a scorecard's line counts, where it is something that results compute: events of one name, without a filter.
-fn choice(catalog: &Catalog, metric: &MetricRef, role: Role) -> Option<MetricChoice> {
-    let (event, kind) = match metric.kind {
-        MetricType::EventCount => (metric.name.clone(), MetricKind::EventCount),
-        MetricType::EventDau => return None,
-        kind => match catalog.metric(&metric.name, kind) {
-            Some(defined) => plain(defined)?,
-            None if kind == MetricType::EventUser => (metric.name.clone(), MetricKind::EventUser),
-            None => return None,
-        },
-    };
-    let measure = Measure::of(EventSource::named(&event));
-    let definition = Definition::PerUnit(match kind {
-        MetricKind::EventUser => Quantity::Any(measure),
-        _ => Quantity::Count(measure),
-    });
-    Some(MetricChoice { name: metric.name.clone(), kind, definition, role, direction: None })
-}
-
-fn plain(metric: &Metric) -> Option<(String, MetricKind)> {
-    let [event] = metric.metric_events.as_slice() else { return None };
-    if event.kind != MetricEventType::Count || !event.criteria.is_empty() {
-        return None;
-    }
-    let kind = match metric.kind {
-        MetricType::EventCountCustom => MetricKind::EventCount,
-        MetricType::EventUser if metric.rollup_time_window == Some(RollupTimeWindow::Max) => MetricKind::EventUser,
-        _ => return None,
-    };
-    Some((event.name.clone(), kind))
 }

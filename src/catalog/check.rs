@@ -1,7 +1,9 @@
 //! What the items of a catalog mean together: names in use, references, percentages that add up, cycles. Looks at
 //! values whose shape is already right; changes nothing.
 
+mod analysis;
 mod condition;
+mod criterion;
 mod experiment;
 mod metric;
 mod names;
@@ -14,8 +16,9 @@ pub(super) use names::NAMESPACES;
 use super::contents::Contents;
 use super::id_type::BUILT_IN;
 use super::item::ItemKind;
-use super::metric::{MetricRef, metric_id};
+use super::metric::{MetricRef, MetricType, metric_id};
 use super::mistake::{Mistake, one_of};
+use super::user_metric::UserMetric;
 use std::collections::{BTreeMap, BTreeSet};
 
 /// Lists every mistake in what the items mean.
@@ -84,17 +87,36 @@ impl<'a> Check<'a> {
         }
     }
 
-    /// A metric that is defined, or one that every event name has.
-    fn metrics(&mut self, place: &str, metrics: &[MetricRef]) {
+    /// Metrics that are there, and computed for the ID types of what names them: the `user`.
+    fn metrics(&mut self, place: &str, metrics: &[MetricRef], id_types: &[String], user: &str) {
         for (index, metric) in metrics.iter().enumerate() {
-            let place = format!("{place}[{index}].name");
-            let defined = self.known.contains_key(&(ItemKind::Metric, metric_id(&metric.name, metric.kind)));
-            let unread = self.contents.unread.contains(&(ItemKind::Metric, metric.name.clone()));
-            if metric.name.trim().is_empty() {
-                self.wrong(place, "is empty; must name a metric or an event");
-            } else if !defined && !unread && !metric.kind.is_automatic() {
-                self.unknown_metric(&place, metric);
+            self.metric(&format!("{place}[{index}].name"), metric, id_types, user);
+        }
+    }
+
+    /// A metric that is defined, or one that every event name or ID type has.
+    fn metric(&mut self, place: &str, metric: &MetricRef, id_types: &[String], user: &str) {
+        let unread = self.contents.unread.contains(&(ItemKind::Metric, metric.name.clone()));
+        let id = metric_id(&metric.name, metric.kind);
+        if metric.name.trim().is_empty() {
+            self.wrong(place, "is empty; must name a metric or an event");
+        } else if metric.kind == MetricType::User {
+            if UserMetric::named(&metric.name).is_none() {
+                let known = one_of(UserMetric::names());
+                self.wrong(place, format!("unknown metric \"{}\" of type user; must be {known}", metric.name));
             }
+        } else if let Some(defined) = self.contents.metrics.iter().find(|it| it.value.id() == id) {
+            let computed = &defined.value.unit_types;
+            if let Some(missing) = id_types.iter().find(|id_type| !computed.contains(id_type)) {
+                let message = format!(
+                    "\"{}\" is computed for {}, and {user} needs {missing}; add {missing} to the unitTypes of the metric",
+                    metric.name,
+                    computed.join(", ")
+                );
+                self.wrong(place, message);
+            }
+        } else if !unread && !metric.kind.is_automatic() {
+            self.unknown_metric(place, metric);
         }
     }
 
@@ -102,13 +124,21 @@ impl<'a> Check<'a> {
         let kind = super::rule::word(metric.kind);
         let same_name = self.contents.metrics.iter().filter(|it| it.value.name == metric.name);
         let types: Vec<String> = same_name.map(|it| super::rule::word(it.value.kind)).collect();
-        let hint = if types.is_empty() {
+        let hint = if metric.kind == MetricType::Composite {
+            says::NO_COMPOSITE.to_string()
+        } else if types.is_empty() {
             "define it under metrics, or use the type event_count or event_user with the name of an event".to_string()
         } else {
             format!("the metric of this name has the type {}", types.join(", "))
         };
         self.wrong(place, format!("unknown metric \"{}\" of type {kind}; {hint}", metric.name));
     }
+}
+
+/// What more than one check says.
+mod says {
+    pub const NO_COMPOSITE: &str = "composite is a type whose computation Statsig does not publish, so Weir has none; \
+        define a composite_sum of metrics or a ratio of events";
 }
 
 fn noun(kind: ItemKind) -> &'static str {

@@ -1,5 +1,6 @@
 //! Experiments: groups, allocation, and what is to be concluded. Assigns and measures nothing by itself.
 
+use super::analysis::Analysis;
 use super::gate::is_false;
 use super::id_type::user_id;
 use super::instant::Instant;
@@ -107,6 +108,9 @@ pub struct Experiment {
     /// The level of the confidence intervals, in percent.
     #[serde(default)]
     pub default_confidence_interval: ConfidenceInterval,
+    /// Weir's own, not Statsig's: how results are computed where that is not the default.
+    #[serde(default, skip_serializing_if = "Analysis::is_empty")]
+    pub analysis: Analysis,
     /// Units that get a group whatever the hash says. They do not count in results.
     #[serde(default, skip_serializing_if = "ExperimentOverrides::is_empty")]
     pub overrides: ExperimentOverrides,

@@ -1,5 +1,6 @@
 //! Gates, dynamic configs and holdouts: what switches on and off by rules or percentages. Decides nothing by itself.
 
+use super::analysis::Analysis;
 use super::id_type::user_id;
 use super::metric::MetricRef;
 use super::rule::Rule;
@@ -52,6 +53,9 @@ pub struct Gate {
     /// The metrics to watch while it rolls out.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub monitoring_metrics: Vec<MetricRef>,
+    /// Weir's own, not Statsig's: how results are computed where that is not the default.
+    #[serde(default, skip_serializing_if = "Analysis::is_empty")]
+    pub analysis: Analysis,
     /// The rules, in order: the first whose conditions hold decides. Without a match the gate fails.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub rules: Vec<Rule>,

@@ -1,11 +1,13 @@
 //! Metrics: which events count, and how. Computes nothing.
 
+use super::criterion::Criterion;
 use super::gate::is_false;
 use super::id_type::user_id;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-/// A metric. Every event name has an `event_count` and an `event_user` without being listed here.
+/// A metric. Every event name has an `event_count`, an `event_dau` and an `event_user`, and every ID type its user metrics,
+/// without being listed here.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct Metric {
@@ -14,7 +16,7 @@ pub struct Metric {
     /// How it is computed.
     #[serde(rename = "type")]
     pub kind: MetricType,
-    /// The ID types it is computed for.
+    /// The ID types it is computed for. What compares units of another type cannot use it.
     #[serde(default = "user_only")]
     pub unit_types: Vec<String>,
     /// The events that count. A ratio has two: numerator and denominator.
@@ -23,23 +25,35 @@ pub struct Metric {
     /// The metrics a composite is made of.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub metric_component_metrics: Vec<MetricRef>,
-    /// Over which time a unit's events count. Left out: each day for counts, once for `event_user`.
+    /// Weir's own, not Statsig's (which has it for warehouses only): the most that a unit's UTC day adds, for
+    /// `event_count_custom` and `sum`. Left out there is no limit.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub cap: Option<f64>,
+    /// How the events of an `event_user` make a unit's value. Left out it is `max`, which is what other types have.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub rollup_time_window: Option<RollupTimeWindow>,
-    /// With the window `custom`: the first day after exposure that counts, 0 being the day of exposure.
+    /// With the window `custom`: the first day that counts, in days of 24 hours after the unit's exposure: 0, which it is
+    /// if left out, begins at the exposure itself.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    #[schemars(range(min = 0))]
+    #[schemars(range(min = 0, max = 3650))]
     pub custom_roll_up_start: Option<f64>,
-    /// With the window `custom`: the day after exposure from which events no longer count.
+    /// With the window `custom`: the last day that counts, counted likewise: 0 to 6 are the first 7 times 24 hours.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    #[schemars(range(min = 0))]
+    #[schemars(range(min = 0, max = 3650))]
     pub custom_roll_up_end: Option<f64>,
     /// The steps of a funnel, in order.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub funnel_event_list: Vec<FunnelStep>,
-    /// Whether a funnel counts events or the users that did them.
+    /// Whether a funnel counts the units that went through it or each passage. Left out it is `users`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub funnel_count_distinct: Option<FunnelCount>,
+    /// Weir's own, not Statsig's: in which order the steps of a funnel count. Left out it is `within_window`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub funnel_order: Option<FunnelOrder>,
+    /// Weir's own, not Statsig's (which has it for warehouses only): within how many days of 24 hours after the first step
+    /// the others must follow, 366 at most. Left out it is 1. Not for `unordered_daily`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub funnel_calculation_window: Option<f64>,
     /// Which way is better.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub directionality: Option<Direction>,
@@ -55,7 +69,10 @@ pub struct Metric {
     /// Whether somebody vouches for it. Kept, not used.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub is_verified: Option<bool>,
-    /// Whether Statsig only tries the definition. Kept, not used.
+    /// Whether Statsig lets only its API change it. Kept, not used.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub is_read_only: Option<bool>,
+    /// In a call of the console API: only check the definition. Not for project files.
     #[serde(default, skip_serializing_if = "is_false")]
     pub dry_run: bool,
 }
@@ -81,11 +98,11 @@ pub(super) fn metric_id(name: &str, kind: MetricType) -> String {
 pub enum MetricType {
     /// How often an event happened. Every event name has it; it needs no definition.
     EventCount,
-    /// Whether a unit did it on a day. Every event name has it; it needs no definition.
+    /// On which share of its days a unit did it. Every event name has it; it needs no definition.
     EventDau,
-    /// How often an event happened, with a filter.
+    /// How often an event happened, or how many different values a metadata key had, with a filter and a cap.
     EventCountCustom,
-    /// Whether a unit did it. Every event name has it without a filter; define it to add one.
+    /// Whether a unit did it. Every event name has it without a filter; define it to add one, or another window.
     EventUser,
     /// The sum of a value over events.
     Sum,
@@ -95,10 +112,12 @@ pub enum MetricType {
     Ratio,
     /// How many get from one event to the next.
     Funnel,
-    /// Metrics put together.
+    /// Statsig's name for metrics put together; it does not publish how, so no definition may have it.
     Composite,
     /// The sum of metrics.
     CompositeSum,
+    /// User accounting, such as `dau` and `d7_retention_rate`: every ID type has it; it needs no definition.
+    User,
 }
 
 impl MetricType {
@@ -106,23 +125,20 @@ impl MetricType {
     pub fn is_automatic(self) -> bool {
         matches!(self, MetricType::EventCount | MetricType::EventDau | MetricType::EventUser)
     }
-
-    /// Whether a definition may have this type.
-    pub fn is_definable(self) -> bool {
-        !matches!(self, MetricType::EventCount | MetricType::EventDau)
-    }
 }
 
 /// A metric that a gate, an experiment or another metric names.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct MetricRef {
-    /// The metric's name; for `event_count` and `event_user` the name of the event, with its prefix.
+    /// The metric's name; for `event_count`, `event_dau` and `event_user` the name of the event, with its prefix; for
+    /// `user` one of dau, wau, mau_28day, new_dau, d1_retention_rate, d7_retention_rate, d14_retention_rate,
+    /// d28_retention_rate.
     pub name: String,
     /// The metric's type.
     #[serde(rename = "type")]
     pub kind: MetricType,
-    /// Which way is better here.
+    /// Which way is better here, whatever the metric itself says.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub direction: Option<Direction>,
     /// The relative effect you expect, in percent.
@@ -147,7 +163,7 @@ pub struct MetricEvent {
     /// What is taken of each event. Left out it is counted.
     #[serde(default, rename = "type")]
     pub kind: MetricEventType,
-    /// The metadata key whose number or value is taken, for `metadata` and `count_distinct`.
+    /// The metadata key whose number (`metadata`) or text (`count_distinct`) is taken.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub metadata_key: Option<String>,
     /// Only events that meet all of these count.
@@ -170,90 +186,15 @@ pub enum MetricEventType {
     Metadata,
 }
 
-/// A filter on events.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
-#[serde(rename_all = "camelCase", deny_unknown_fields)]
-pub struct Criterion {
-    /// Where the value is.
-    #[serde(rename = "type")]
-    pub kind: CriterionType,
-    /// The key or field, for all but `value`.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub column: Option<String>,
-    /// How it is compared.
-    pub condition: CriterionCondition,
-    /// What it is compared with.
-    #[serde(default, skip_serializing_if = "Vec::is_empty")]
-    pub values: Vec<String>,
-    /// Whether an event without the value meets the criterion.
-    #[serde(default, skip_serializing_if = "is_false")]
-    pub null_vacuous_override: bool,
-}
-
-/// Where a criterion's value is.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
-#[serde(rename_all = "snake_case")]
-pub enum CriterionType {
-    Value,
-    Metadata,
-    User,
-    UserCustom,
-}
-
-/// How a criterion compares.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
-#[serde(rename_all = "snake_case")]
-pub enum CriterionCondition {
-    In,
-    NotIn,
-    #[serde(rename = "=")]
-    Equal,
-    #[serde(rename = ">")]
-    Greater,
-    #[serde(rename = "<")]
-    Less,
-    #[serde(rename = ">=")]
-    GreaterOrEqual,
-    #[serde(rename = "<=")]
-    LessOrEqual,
-    IsNull,
-    NonNull,
-    Contains,
-    NotContains,
-    StartsWith,
-    EndsWith,
-    IsTrue,
-    IsFalse,
-}
-
-/// How many values a criterion compares with.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum CriterionValues {
-    None,
-    OneNumber,
-    Some,
-}
-
-impl CriterionCondition {
-    pub fn values(self) -> CriterionValues {
-        use CriterionCondition::*;
-        match self {
-            IsNull | NonNull | IsTrue | IsFalse => CriterionValues::None,
-            Greater | Less | GreaterOrEqual | LessOrEqual => CriterionValues::OneNumber,
-            Equal | In | NotIn | Contains | NotContains | StartsWith | EndsWith => CriterionValues::Some,
-        }
-    }
-}
-
-/// Over which time a unit's events count.
+/// How the events of an `event_user` make a unit's value.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum RollupTimeWindow {
-    /// Once in the whole experiment.
+    /// 1 if it happened at all in the whole experiment.
     Max,
-    /// The share of days on which it happened.
+    /// The share of the unit's UTC days in the experiment on which it happened.
     DailyParticipationRate,
-    /// From `customRollUpStart` to `customRollUpEnd` days after exposure.
+    /// 1 if it happened from `customRollUpStart` to `customRollUpEnd` days after the unit's exposure.
     Custom,
 }
 
@@ -261,17 +202,60 @@ pub enum RollupTimeWindow {
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct FunnelStep {
-    /// The event's name, with its prefix.
+    /// The event's name, with its prefix; or the name of a defined metric of the type.
     pub name: String,
-    /// Statsig's type of the step. Kept, not used.
+    /// What the name is of. `event_count_custom` and `event_user` name a metric whose one event, with its criteria, is the
+    /// step (an `event_user` that is not defined is the event of that name); the others, and none, name an event.
     #[serde(default, rename = "type", skip_serializing_if = "Option::is_none")]
-    pub kind: Option<String>,
+    pub kind: Option<FunnelStepType>,
+    /// Weir's own, not Statsig's (which has it for warehouses only): only events that meet all of these count.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub criteria: Vec<Criterion>,
+}
+
+/// What the name of a funnel's step is of.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum FunnelStepType {
+    EventCount,
+    EventDau,
+    EventCountCustom,
+    EventUser,
+}
+
+impl FunnelStep {
+    /// The metric that the step is taken from, if it is from one rather than from an event: `defined` tells which there are.
+    pub(super) fn metric(&self, defined: impl Fn(&str, MetricType) -> bool) -> Option<(&str, MetricType)> {
+        let kind = match self.kind? {
+            FunnelStepType::EventCountCustom => MetricType::EventCountCustom,
+            FunnelStepType::EventUser if defined(&self.name, MetricType::EventUser) => MetricType::EventUser,
+            _ => return None,
+        };
+        Some((&self.name, kind))
+    }
 }
 
 /// What a funnel counts.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum FunnelCount {
+    /// Every passage; each event goes into one only.
     Events,
+    /// Units.
+    #[default]
     Users,
 }
+
+/// In which order the steps of a funnel count.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum FunnelOrder {
+    /// Each step at or after the one before it, all within the window.
+    #[default]
+    WithinWindow,
+    /// As Statsig counts: the steps of one UTC day in any order, the days added up.
+    UnorderedDaily,
+}
+
+/// Within how many days a funnel's steps follow the first unless it says so itself: Statsig's window, too.
+pub const DEFAULT_FUNNEL_WINDOW_DAYS: f64 = 1.0;

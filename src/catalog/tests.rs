@@ -60,7 +60,7 @@ fn the_example_becomes_a_catalog_and_a_second_apply_is_empty() {
     let file = file(&example());
     let new = Catalog::default();
     let plan = new.plan(&file, PLAIN);
-    assert_eq!(plan.create.len(), 2 + 1 + 1 + 5 + 2 + 1 + 1 + 1 + 1 + 2 + 4, "{plan:#?}");
+    assert_eq!(plan.create.len(), 2 + 1 + 1 + 5 + 2 + 1 + 1 + 1 + 1 + 2 + 11, "{plan:#?}");
     let catalog = new.after(&plan, "first", AT).unwrap();
     for options in [PLAIN, FORCE, PRUNE] {
         let again = catalog.plan(&file, options);
@@ -126,6 +126,49 @@ fn fields_that_are_left_out_have_their_defaults_and_spelling_them_out_is_no_chan
             "groups": [{"name": "a", "size": 50, "parameterValues": {}}, {"name": "b", "id": "b", "size": 50}]}],
     }));
     assert!(catalog.plan(&long, PLAIN).is_empty());
+}
+
+#[test]
+fn the_analysis_of_an_experiment_speaks_the_words_of_a_reports_options() {
+    let catalog = applied(&file(&example()));
+    let options = catalog.experiment("button_color").unwrap().analysis.options();
+    let options: Vec<_> = options.iter().map(|(name, value)| format!("{name}={value}")).collect();
+    assert_eq!(
+        options.join("&"),
+        "alternative=two_sided&crossovers=exclude&cuped=true&cupedDays=7&join=timestamp&power=0.8&primaryAlphaShare=0.8&\
+         relative=fieller&winsorize=0.999"
+    );
+    assert_eq!(catalog.experiment("shipping_copy").unwrap().analysis.options(), []);
+}
+
+#[test]
+fn a_catalog_tells_what_names_a_metric() {
+    let mut document = example();
+    document["gates"][0]["monitoringMetrics"] = json!([{"name": "conversion", "type": "event_user"}]);
+    document["metrics"][8]["funnelEventList"][0]["name"] = json!("conversion");
+    let catalog = applied(&file(&document));
+    for (name, kind, places) in [
+        ("revenue", MetricType::Sum, &["experiments[\"button_color\"].primaryMetrics[0].name"][..]),
+        (
+            "shoe_views",
+            MetricType::EventCountCustom,
+            &[
+                "metrics[\"checkout_by_day::funnel\"].funnelEventList[0].name",
+                "metrics[\"actions::composite_sum\"].metricComponentMetrics[0].name",
+            ],
+        ),
+        (
+            "conversion",
+            MetricType::EventUser,
+            &[
+                "metrics[\"checkout::funnel\"].funnelEventList[0].name",
+                "gates[\"new_checkout\"].monitoringMetrics[0].name",
+            ],
+        ),
+        ("orders_per_view", MetricType::Ratio, &[]),
+    ] {
+        assert_eq!(catalog.uses_of_metric(name, kind), places, "{name}");
+    }
 }
 
 #[test]

@@ -1,7 +1,7 @@
 //! From moments to the numbers of a report: groups, comparisons and what was asked for beside them. The formulas are those
 //! of `stats`.
 
-use super::options::{Options, Sided};
+use super::options::Options;
 use super::question::{Direction, Split};
 use super::report::{
     Absolute, Comparison, CupedUse, Detectable, Ends, ImpactNumbers, Lift, MetricGroup, Reason, SequentialTest, Winsor,
@@ -26,8 +26,7 @@ pub(super) struct Manner<'a> {
 
 impl Manner<'_> {
     fn alternative(&self) -> Alternative {
-        let sided: Sided = self.options.sided;
-        sided.alternative(self.direction)
+        self.options.alternative.of(self.direction)
     }
 
     fn tests(&self) -> impl Iterator<Item = usize> {

@@ -35,7 +35,7 @@ pub enum Join {
 /// What is tested for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
-pub enum Sided {
+pub enum Tested {
     /// Any change.
     #[default]
     TwoSided,
@@ -44,15 +44,15 @@ pub enum Sided {
     /// That test is less.
     Less,
     /// A change to the better side of each metric; any change where nobody has said which side that is.
-    Better,
+    OneSided,
 }
 
-impl Sided {
-    pub(super) fn alternative(self, direction: Option<Direction>) -> Alternative {
+impl Tested {
+    pub(super) fn of(self, direction: Option<Direction>) -> Alternative {
         match (self, direction) {
-            (Sided::Greater, _) | (Sided::Better, Some(Direction::Increase)) => Alternative::Greater,
-            (Sided::Less, _) | (Sided::Better, Some(Direction::Decrease)) => Alternative::Less,
-            (Sided::TwoSided, _) | (Sided::Better, None) => Alternative::TwoSided,
+            (Tested::Greater, _) | (Tested::OneSided, Some(Direction::Increase)) => Alternative::Greater,
+            (Tested::Less, _) | (Tested::OneSided, Some(Direction::Decrease)) => Alternative::Less,
+            (Tested::TwoSided, _) | (Tested::OneSided, None) => Alternative::TwoSided,
         }
     }
 }
@@ -108,9 +108,9 @@ pub struct Options {
     pub winsorize: Option<f64>,
     /// Whether there is a variant `cuped`.
     pub cuped: bool,
-    /// How far back the covariate of CUPED reaches, in days of 24 hours.
-    pub cuped_days: f64,
-    pub sided: Sided,
+    /// How far back the covariate of CUPED reaches, in days of 24 hours; 1 to `MAX_CUPED_DAYS`.
+    pub cuped_days: u32,
+    pub alternative: Tested,
     /// Whether intervals are given that hold however often one looks; `None`: as the experiment says, until its planned end.
     pub sequential: Option<bool>,
     /// The power for which the smallest detectable effect is told.
@@ -128,9 +128,9 @@ pub struct Options {
 }
 
 /// How far back Statsig's covariates reach.
-pub const CUPED_DAYS: f64 = 7.0;
+pub const CUPED_DAYS: u32 = 7;
 /// The furthest that covariates may reach back.
-pub const MAX_CUPED_DAYS: f64 = 365.0;
+pub const MAX_CUPED_DAYS: u32 = 90;
 
 impl Default for Options {
     fn default() -> Options {
@@ -142,7 +142,7 @@ impl Default for Options {
             winsorize: None,
             cuped: false,
             cuped_days: CUPED_DAYS,
-            sided: Sided::default(),
+            alternative: Tested::default(),
             sequential: None,
             power: Power::DEFAULT,
             environment: PRODUCTION.to_owned(),
@@ -174,7 +174,7 @@ impl Options {
         "winsorize",
         "cuped",
         "cupedDays",
-        "sided",
+        "alternative",
         "sequential",
         "power",
         "environment",
@@ -218,11 +218,11 @@ impl Options {
                 }
                 "cuped" => options.cuped = word(name, value, "true, false")?,
                 "cupedDays" => {
-                    let days = value.trim().parse::<f64>().ok().filter(|days| *days > 0.0 && *days <= MAX_CUPED_DAYS);
+                    let days = value.trim().parse::<u32>().ok().filter(|days| (1..=MAX_CUPED_DAYS).contains(days));
                     options.cuped_days =
-                        days.ok_or_else(|| invalid(name, value, "a number of days above 0 and up to 365, such as 7"))?;
+                        days.ok_or_else(|| invalid(name, value, "a whole number of days from 1 to 90, such as 7"))?;
                 }
-                "sided" => options.sided = word(name, value, "two_sided, greater, less, better")?,
+                "alternative" => options.alternative = word(name, value, "two_sided, one_sided, greater, less")?,
                 "sequential" => options.sequential = Some(word(name, value, "true, false")?),
                 "power" => {
                     let power = value.trim().parse().ok().and_then(Power::new);
@@ -305,8 +305,8 @@ mod tests {
             ("join", "date"),
             ("winsorize", "0.999"),
             ("cuped", "true"),
-            ("cupedDays", "365"),
-            ("sided", "better"),
+            ("cupedDays", "90"),
+            ("alternative", "one_sided"),
             ("sequential", "false"),
             ("power", "0.9"),
             ("environment", "staging"),
@@ -321,7 +321,7 @@ mod tests {
         assert_eq!(options.end, Some(Timestamp(1_795_438_699_353)));
         assert_eq!(options.metrics, ["a,b", "c"]);
         assert_eq!((options.join, options.winsorize, options.cuped), (Join::Date, Some(0.999), true));
-        assert_eq!((options.cuped_days, options.sided, options.sequential), (365.0, Sided::Better, Some(false)));
+        assert_eq!((options.cuped_days, options.alternative, options.sequential), (90, Tested::OneSided, Some(false)));
         assert_eq!((options.power.get(), options.environment.as_str()), (0.9, "staging"));
         assert_eq!(options.view, Some(View::DaysSinceExposure));
         assert_eq!(options.breakdown, Some(Breakdown::Unit(Place::UserCustom, "plan.name".into())));
@@ -351,8 +351,8 @@ mod tests {
             ("winsorize", "NaN"),
             ("cuped", "yes"),
             ("cupedDays", "0"),
-            ("cupedDays", "366"),
-            ("sided", "both"),
+            ("cupedDays", "91"),
+            ("alternative", "both"),
             ("sequential", "1"),
             ("power", "0.49"),
             ("power", "1"),

@@ -2,7 +2,7 @@
 //! number that does not exist is null, with a `reason` beside it. Computes nothing.
 
 use super::compare::ends;
-use super::options::{Breakdown, Crossovers, Join, Options, Sided, View};
+use super::options::{Breakdown, Crossovers, Join, Options, Tested, View};
 
 use super::question::{Direction, Group, MetricKind, QuestionKind, Role, Rule, Split};
 use super::units::Units;
@@ -62,8 +62,8 @@ pub struct Used {
     pub winsorize: f64,
     /// Whether there is a variant `cuped`.
     pub cuped: bool,
-    pub cuped_days: f64,
-    pub sided: Sided,
+    pub cuped_days: u32,
+    pub alternative: Tested,
     /// Whether looking early is made up for: as asked for, or as the experiment says until its planned end.
     pub sequential: bool,
     pub power: f64,
@@ -88,7 +88,7 @@ impl Used {
             winsorize: options.winsorize.unwrap_or(0.0),
             cuped: options.cuped,
             cuped_days: options.cuped_days,
-            sided: options.sided,
+            alternative: options.alternative,
             sequential,
             power: options.power.get(),
             environment: options.environment.clone(),

@@ -20,7 +20,7 @@ pub(super) struct Clockwork {
 
 impl Clockwork {
     pub fn new(options: &Options, start: Option<i64>, until: i64) -> Clockwork {
-        let look_back = (options.cuped_days * DAY as f64) as i64;
+        let look_back = i64::from(options.cuped_days) * DAY;
         Clockwork { join: options.join, start: start.unwrap_or(i64::MIN), until, look_back }
     }
 

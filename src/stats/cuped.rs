@@ -9,9 +9,9 @@ use super::ratio::{linearised, ratio, ratio_of_sums};
 use super::{CoMoments, Defined, Estimate, Undefined, finite};
 
 /// An adjusted result is used for more units than this, over both groups.
-pub const MIN_UNITS: u64 = 100;
+pub const CUPED_MIN_UNITS: u64 = 100;
 /// An adjusted result is used if more than this share of the units has earlier data.
-pub const MIN_PRE_SHARE: f64 = 0.05;
+pub const CUPED_MIN_PRE_SHARE: f64 = 0.05;
 
 /// Both groups, adjusted with one coefficient. Compare them with `difference` and `relative` as any others; the lift is
 /// then relative to the adjusted control mean.
@@ -30,9 +30,9 @@ pub struct Adjusted {
 }
 
 impl Undefined {
-    /// CUPED needs more than `MIN_UNITS` units.
+    /// CUPED needs more than `CUPED_MIN_UNITS` units.
     pub const CUPED_TOO_FEW_UNITS: Undefined = Undefined { reason: "cuped_too_few_units" };
-    /// CUPED needs more than `MIN_PRE_SHARE` of the units to have earlier data.
+    /// CUPED needs more than `CUPED_MIN_PRE_SHARE` of the units to have earlier data.
     pub const CUPED_TOO_FEW_PRE_VALUES: Undefined = Undefined { reason: "cuped_too_few_pre_values" };
     /// The adjustment does not lower the variance.
     pub const CUPED_NO_REDUCTION: Undefined = Undefined { reason: "cuped_no_reduction" };
@@ -102,10 +102,10 @@ pub fn cuped_ratio(test: &CoMoments<4>, control: &CoMoments<4>) -> Result<Adjust
 /// (`with_pre_values`, over both groups), and a lower variance. The error is the first of these that fails.
 pub fn eligibility(adjusted: &Adjusted, with_pre_values: u64) -> Result<(), Undefined> {
     let units = adjusted.test.n + adjusted.control.n;
-    if units <= MIN_UNITS {
+    if units <= CUPED_MIN_UNITS {
         return Err(Undefined::CUPED_TOO_FEW_UNITS);
     }
-    if with_pre_values as f64 <= MIN_PRE_SHARE * units as f64 {
+    if with_pre_values as f64 <= CUPED_MIN_PRE_SHARE * units as f64 {
         return Err(Undefined::CUPED_TOO_FEW_PRE_VALUES);
     }
     match adjusted.variance_reduction {

@@ -24,7 +24,7 @@ impl Test {
     }
 
     /// Probability of a statistic that lies further out, on one side.
-    fn survival(self, statistic: f64, dof: f64) -> f64 {
+    pub(super) fn survival(self, statistic: f64, dof: f64) -> f64 {
         match self {
             Test::Z => Normal::standard().sf(statistic),
             Test::WelchT => student(dof).sf(statistic),
@@ -32,7 +32,7 @@ impl Test {
     }
 
     /// The statistic that is exceeded with the probability of one tail.
-    fn critical(self, tail: f64, dof: f64) -> f64 {
+    pub(super) fn critical(self, tail: f64, dof: f64) -> f64 {
         match self {
             Test::Z => normal_critical(tail),
             Test::WelchT => -student(dof).inverse_cdf(tail),

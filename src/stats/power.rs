@@ -14,7 +14,7 @@ impl Power {
 
     /// `None` unless the number is at least 0.5 and below 1.
     pub fn new(power: f64) -> Option<Power> {
-        (power >= 0.5 && power < 1.0).then_some(Power(power))
+        (0.5..1.0).contains(&power).then_some(Power(power))
     }
 
     pub fn get(self) -> f64 {

@@ -1,7 +1,7 @@
 //! Lift: the difference relative to the control mean, with Fieller's interval or the delta method's. It has no p-value of
 //! its own: the absolute difference's holds for both, and Fieller's interval leaves out 0 exactly when that test rejects.
 
-use super::{Alternative, Defined, Difference, Estimate, Interval, Undefined, finite};
+use super::{Defined, Difference, Estimate, Interval, Undefined, finite};
 
 /// How the interval of a ratio of means is found.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, serde::Serialize, serde::Deserialize)]
@@ -37,9 +37,8 @@ pub struct Relative {
 /// As a rise over a negative control mean is a negative lift, one-sided intervals are then open on the other side.
 pub fn relative(test: &Estimate, control: &Estimate, absolute: &Difference, method: Method) -> Relative {
     let delta = lift(absolute, control);
-    let ci = delta
-        .and_then(|_| absolute.inference)
-        .and_then(|found| relative_at(test, control, absolute, found.critical, method).ci);
+    let ci =
+        delta.and(absolute.inference).and_then(|found| relative_at(test, control, absolute, found.critical, method).ci);
     Relative { delta, ci, method }
 }
 
@@ -91,7 +90,7 @@ fn lift(absolute: &Difference, control: &Estimate) -> Defined {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::stats::{Level, Moments, difference};
+    use crate::stats::{Alternative, Level, Moments, difference};
     use proptest::prelude::*;
 
     fn compare(test: &Estimate, control: &Estimate, method: Method) -> (Difference, Relative) {

@@ -5,16 +5,16 @@
 //! Zhu, Chen, "Safely and Quickly Deploying New Features with a Staged Rollout Framework Using Sequential Test and Adaptive
 //! Experimental Design" (arXiv 1905.10493).
 
-use super::difference::{normal_critical, normal_survival};
+use super::difference::normal_critical;
 use super::{Alternative, Difference, Estimate, Interval, Level, Undefined, finite};
 
-/// The sequential counterpart of `Inference`, always from the normal distribution.
+/// The sequential counterpart of `Inference`.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Sequential {
     /// Standard errors that the interval reaches to. Hand it to `relative_at` for the interval of the lift: Statsig has
     /// published no other formula for that, and with it Fieller's interval leaves out 0 exactly when this test rejects.
     pub critical: f64,
-    /// How many times wider than the interval of a z test; above 1.
+    /// How many times wider than the interval of the ordinary test; above 1.
     pub inflation: f64,
     /// Below the error rate exactly if `ci` leaves out 0.
     pub p: f64,
@@ -23,7 +23,10 @@ pub struct Sequential {
 
 /// The sequential test of a difference between the means of `test` and `control`, plain, ratio or adjusted: V is its
 /// variance, and the spread of the assumed effects is τ = z²·(s²t + s²c)/(nt + nc), with s² = n times a mean's variance.
-/// For one side, with the whole error rate there. Undefined where the ordinary test is, whatever its distribution.
+/// For one side, with the whole error rate there. Undefined where the ordinary test is.
+///
+/// The formula gives how many times further than z to reach. Where the ordinary test is Welch's t, with few units, as many
+/// times further than its own critical value: with z there, which the page does not leave, the first looks find too much.
 pub fn sequential(
     absolute: &Difference,
     test: &Estimate,
@@ -31,10 +34,7 @@ pub fn sequential(
     level: Level,
     alternative: Alternative,
 ) -> Result<Sequential, Undefined> {
-    let (delta, standard_error) = (absolute.delta?, absolute.standard_error?);
-    if standard_error == 0.0 {
-        return Err(Undefined::ZERO_VARIANCE);
-    }
+    let (delta, standard_error, ordinary) = (absolute.delta?, absolute.standard_error?, absolute.inference?);
     let tail = alternative.tail(level.alpha());
     let z = normal_critical(tail);
     let (test_variance, control_variance) = (test.variance?, control.variance?);
@@ -43,13 +43,12 @@ pub fn sequential(
     let spread = (test_variance / whole) * test.n as f64 + (control_variance / whole) * control.n as f64;
     let tau = z * z * spread / (test.n + control.n) as f64;
     // Z*² = (V+τ)/τ · (-2 ln tail - ln(V/(V+τ))), for V = 1.
-    let critical = finite(((1.0 + tau) / tau * (tau.ln_1p() - 2.0 * tail.ln())).sqrt())?;
-    let inflation = critical / z;
-    let statistic = finite(delta / standard_error)?;
+    let inflation = finite(((1.0 + tau) / tau * (tau.ln_1p() - 2.0 * tail.ln())).sqrt() / z)?;
+    let critical = finite(inflation * ordinary.test.critical(tail, ordinary.dof))?;
     Ok(Sequential {
         critical,
         inflation,
-        p: alternative.p(statistic / inflation, normal_survival),
+        p: alternative.p(ordinary.statistic / inflation, |far| ordinary.test.survival(far, ordinary.dof)),
         ci: Interval::around(delta, critical * standard_error, alternative)?,
     })
 }
@@ -67,11 +66,23 @@ mod tests {
 
     #[test]
     fn equal_groups_reach_to_the_same_number_of_standard_errors_whatever_their_size() {
-        for (n, variance) in [(10, 1.0), (1_000_000, 1e-300), (50_000, 1e250)] {
+        for (n, variance) in [(100, 1.0), (1_000_000, 1e-300), (50_000, 1e250)] {
             let arm = Estimate { n, mean: Ok(0.0), variance: Ok(variance) };
             let found = of(&arm, &arm, Alternative::TwoSided).unwrap();
             assert!((found.critical - 3.5845).abs() < 1e-4 && (found.inflation - 1.8289).abs() < 1e-4, "{found:?}");
             assert_eq!(found.p, 1.0);
+        }
+    }
+
+    #[test]
+    fn few_units_reach_as_many_times_further_as_many_units_do() {
+        let arm = Estimate { n: 3, mean: Ok(0.0), variance: Ok(1.0) };
+        let test = Estimate { mean: Ok(20.0), ..arm };
+        for alternative in [Alternative::TwoSided, Alternative::Greater, Alternative::Less] {
+            let ordinary = difference(&test, &arm, Level::DEFAULT, alternative).inference.unwrap();
+            let found = of(&test, &arm, alternative).unwrap();
+            assert_eq!(found.critical, found.inflation * ordinary.critical);
+            assert!(found.p > ordinary.p || alternative == Alternative::Less, "{found:?} {ordinary:?}");
         }
     }
 

@@ -1,7 +1,7 @@
 //! Winsorisation: the threshold above which a metric's largest unit totals are cut. Does not cut.
 
 /// Statsig's default percentile.
-pub const DEFAULT_PERCENTILE: f64 = 99.9;
+pub const DEFAULT_WINSOR_PERCENTILE: f64 = 99.9;
 
 /// The value at the percentile (above 0, at most 100) of the units' totals: by nearest rank, the ⌈p·m⌉-th smallest of m
 /// values, so always one of them. Everything above it is to be replaced by it. `None` for another percentile, or without

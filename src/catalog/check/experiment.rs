@@ -1,6 +1,6 @@
 //! Experiments: their groups, and how they share a layer.
 
-use super::{Check, names};
+use super::{Check, analysis, names};
 use crate::catalog::contents::Placed;
 use crate::catalog::experiment::{Experiment, OverrideType};
 use crate::catalog::item::ItemKind;
@@ -64,9 +64,15 @@ fn experiment(check: &mut Check, it: &Placed<Experiment>) {
     {
         check.wrong(format!("{place}.endTime"), "lies before startTime");
     }
-    check.metrics(&format!("{place}.primaryMetrics"), &experiment.primary_metrics);
-    check.metrics(&format!("{place}.secondaryMetrics"), &experiment.secondary_metrics);
-    check.metrics(&format!("{place}.otherMetrics"), &experiment.other_metrics);
+    for (field, metrics) in [
+        ("primaryMetrics", &experiment.primary_metrics),
+        ("secondaryMetrics", &experiment.secondary_metrics),
+        ("otherMetrics", &experiment.other_metrics),
+    ] {
+        let id_types = std::slice::from_ref(&experiment.id_type);
+        check.metrics(&format!("{place}.{field}"), metrics, id_types, "this experiment");
+    }
+    analysis::check(check, place, &experiment.analysis, experiment.bonferroni_correction_per_metric);
     overrides(check, &format!("{place}.overrides"), experiment);
 }
 

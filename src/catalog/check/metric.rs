@@ -1,19 +1,27 @@
-//! Metrics: that each has what its type needs.
+//! Metrics: that each has what its type needs, and nothing that its type has no use for.
 
-use super::Check;
+use super::criterion::criteria;
+use super::{Check, says};
 use crate::catalog::contents::Placed;
 use crate::catalog::metric::{
-    CriterionType, CriterionValues, Metric, MetricEvent, MetricEventType, MetricType, RollupTimeWindow,
+    FunnelOrder, Metric, MetricEvent, MetricEventType, MetricRef, MetricType, RollupTimeWindow, metric_id,
 };
+use crate::catalog::mistake::one_of;
 use crate::catalog::rule::word;
+use crate::catalog::user_metric::UserMetric;
+
+/// The longest window of a funnel, in days.
+pub const MAX_FUNNEL_WINDOW_DAYS: f64 = 366.0;
 
 pub(super) fn check(check: &mut Check) {
     for it in &check.contents.metrics {
         let (place, metric) = (&it.place, &it.value);
-        if !metric.kind.is_definable() {
-            let message =
-                format!("{} is a type that every event name has; define event_count_custom instead", word(metric.kind));
+        if metric.dry_run {
+            check.wrong(format!("{place}.dryRun"), "is only for calls of the console API; remove it");
+        }
+        if let Some(message) = undefinable(metric.kind) {
             check.wrong(format!("{place}.type"), message);
+            continue;
         }
         if metric.unit_types.is_empty() {
             check.wrong(format!("{place}.unitTypes"), "is empty; must name at least one ID type");
@@ -25,8 +33,28 @@ pub(super) fn check(check: &mut Check) {
         for (index, event) in metric.metric_events.iter().enumerate() {
             self::event(check, &format!("{place}.metricEvents[{index}]"), metric.kind, event);
         }
-        check.metrics(&format!("{place}.metricComponentMetrics"), &metric.metric_component_metrics);
+        counted_alike(check, it);
+        components(check, it);
+        steps(check, it);
+        cap(check, it);
         window(check, it);
+        funnel(check, it);
+    }
+}
+
+/// Why no definition may have this type.
+fn undefinable(kind: MetricType) -> Option<String> {
+    match kind {
+        MetricType::EventCount | MetricType::EventDau => Some(format!(
+            "{} is a type that every event name has; define event_count_custom or event_user instead",
+            word(kind)
+        )),
+        MetricType::User => Some(format!(
+            "user is a type that every ID type has: name {} without defining it, and remove this",
+            one_of(UserMetric::names())
+        )),
+        MetricType::Composite => Some(says::NO_COMPOSITE.to_owned()),
+        _ => None,
     }
 }
 
@@ -38,7 +66,7 @@ fn parts(check: &mut Check, it: &Placed<Metric>) {
     let (field, count, least, most) = match metric.kind {
         MetricType::Ratio => ("metricEvents", events, 2, 2),
         MetricType::Funnel => ("funnelEventList", steps, 2, usize::MAX),
-        MetricType::Composite | MetricType::CompositeSum => ("metricComponentMetrics", components, 1, usize::MAX),
+        MetricType::CompositeSum => ("metricComponentMetrics", components, 1, usize::MAX),
         _ => ("metricEvents", events, 1, usize::MAX),
     };
     let kind = word(metric.kind);
@@ -55,23 +83,26 @@ fn parts(check: &mut Check, it: &Placed<Metric>) {
             check.wrong(format!("{}.{other}", it.place), format!("is not for the type {kind}; remove it"));
         }
     }
-    for (index, step) in metric.funnel_event_list.iter().enumerate() {
-        if step.name.trim().is_empty() {
-            check.wrong(format!("{}.funnelEventList[{index}].name", it.place), "is empty; must name an event");
-        }
-    }
 }
 
 fn event(check: &mut Check, place: &str, metric: MetricType, event: &MetricEvent) {
+    use MetricEventType::{Count, CountDistinct, Metadata, Value};
     if event.name.trim().is_empty() {
         check.wrong(format!("{place}.name"), "is empty; must name an event, with its prefix");
     }
-    let needs_number = matches!(metric, MetricType::Sum | MetricType::Mean);
-    if needs_number && !matches!(event.kind, MetricEventType::Value | MetricEventType::Metadata) {
-        let message = format!("is {}; the type {} needs value or metadata", word(event.kind), word(metric));
+    let (fitting, wanted): (&[MetricEventType], _) = match metric {
+        MetricType::Sum | MetricType::Mean => (&[Value, Metadata], "needs value or metadata"),
+        MetricType::EventUser => (&[Count], "needs count, which may be left out"),
+        MetricType::EventCountCustom => {
+            (&[Count, CountDistinct], "needs count or count_distinct; to add values up define a sum")
+        }
+        _ => (&[Count, CountDistinct, Value, Metadata], ""),
+    };
+    if !fitting.contains(&event.kind) {
+        let message = format!("is {}; the type {} {wanted}", word(event.kind), word(metric));
         check.wrong(format!("{place}.type"), message);
     }
-    let needs_key = matches!(event.kind, MetricEventType::Metadata | MetricEventType::CountDistinct);
+    let needs_key = matches!(event.kind, Metadata | CountDistinct);
     match &event.metadata_key {
         Some(key) if needs_key && !key.trim().is_empty() => {}
         None if !needs_key => {}
@@ -80,46 +111,138 @@ fn event(check: &mut Check, place: &str, metric: MetricType, event: &MetricEvent
         }
         _ => check.wrong(format!("{place}.metadataKey"), format!("is not for {}; remove it", word(event.kind))),
     }
-    for (index, criterion) in event.criteria.iter().enumerate() {
-        let place = format!("{place}.criteria[{index}]");
-        if criterion.kind != CriterionType::Value
-            && criterion.column.as_ref().is_none_or(|column| column.trim().is_empty())
+    criteria(check, &format!("{place}.criteria"), &event.criteria);
+}
+
+/// A count is of events or of different values: the two have no sum.
+fn counted_alike(check: &mut Check, it: &Placed<Metric>) {
+    let events = &it.value.metric_events;
+    if it.value.kind == MetricType::EventCountCustom
+        && let Some(other) = events.iter().position(|event| event.kind != events[0].kind)
+    {
+        let message = format!(
+            "is {}, another before it {}; count all in one way",
+            word(events[other].kind),
+            word(events[0].kind)
+        );
+        check.wrong(format!("{}.metricEvents[{other}].type", it.place), message);
+    }
+}
+
+/// What a composite adds up is there, has a sum, and is computed for its ID types.
+fn components(check: &mut Check, it: &Placed<Metric>) {
+    let metric = &it.value;
+    let place = format!("{}.metricComponentMetrics", it.place);
+    for (index, part) in metric.metric_component_metrics.iter().enumerate() {
+        let is_ratio = match part.kind {
+            MetricType::Ratio | MetricType::Mean | MetricType::Funnel => true,
+            MetricType::User => UserMetric::named(&part.name).is_some_and(UserMetric::is_ratio),
+            _ => false,
+        };
+        if is_ratio {
+            let message = format!(
+                "{} of type {} is one number over another and has no sum; name metrics that count or add up",
+                part.name,
+                word(part.kind)
+            );
+            check.wrong(format!("{place}[{index}].type"), message);
+        }
+    }
+    check.metrics(&place, &metric.metric_component_metrics, &metric.unit_types, "this metric");
+}
+
+fn steps(check: &mut Check, it: &Placed<Metric>) {
+    let metric = &it.value;
+    for (index, step) in metric.funnel_event_list.iter().enumerate() {
+        let place = format!("{}.funnelEventList[{index}]", it.place);
+        if step.name.trim().is_empty() {
+            check.wrong(format!("{place}.name"), "is empty; must name an event");
+            continue;
+        }
+        criteria(check, &format!("{place}.criteria"), &step.criteria);
+        let all = check.contents;
+        let known = |name: &str, kind| all.metrics.iter().find(|it| it.value.id() == metric_id(name, kind));
+        let Some((name, kind)) = step.metric(|name, kind| known(name, kind).is_some()) else { continue };
+        let named = MetricRef { name: name.to_owned(), kind, direction: None, hypothesized_value: None };
+        check.metric(&format!("{place}.name"), &named, &metric.unit_types, "this funnel");
+        let events = known(name, kind).map(|it| it.value.metric_events.as_slice());
+        if let Some(events) = events
+            && !matches!(events, [MetricEvent { kind: MetricEventType::Count, .. }])
         {
-            check
-                .wrong(format!("{place}.column"), format!("is missing; {} needs a key or field", word(criterion.kind)));
+            let message = format!("{name} has {} events; a step needs a metric that counts one", events.len());
+            check.wrong(format!("{place}.name"), message);
         }
-        let condition = word(criterion.condition);
-        match (criterion.condition.values(), &*criterion.values) {
-            (CriterionValues::None, []) => {}
-            (CriterionValues::None, _) => {
-                check.wrong(format!("{place}.values"), format!("{condition} takes none; remove them"))
-            }
-            (CriterionValues::Some, []) => {
-                check.wrong(format!("{place}.values"), format!("{condition} needs at least one"))
-            }
-            (CriterionValues::Some, _) => {}
-            (CriterionValues::OneNumber, [one]) if one.trim().parse::<f64>().is_ok_and(f64::is_finite) => {}
-            (CriterionValues::OneNumber, _) => {
-                check.wrong(format!("{place}.values"), format!("{condition} needs one number"))
-            }
-        }
+    }
+}
+
+fn cap(check: &mut Check, it: &Placed<Metric>) {
+    let (place, metric) = (format!("{}.cap", it.place), &it.value);
+    let Some(cap) = metric.cap else { return };
+    let distinct = metric.metric_events.iter().any(|event| event.kind == MetricEventType::CountDistinct);
+    if !matches!(metric.kind, MetricType::EventCountCustom | MetricType::Sum) {
+        check.wrong(
+            place,
+            format!("is not for the type {}; only event_count_custom and sum have one", word(metric.kind)),
+        );
+    } else if distinct {
+        check.wrong(place, "is not for count_distinct; remove it");
+    } else if cap <= 0.0 {
+        check.wrong(place, "must be more than 0");
     }
 }
 
 fn window(check: &mut Check, it: &Placed<Metric>) {
     let (place, metric) = (&it.place, &it.value);
-    match (metric.rollup_time_window, metric.custom_roll_up_start, metric.custom_roll_up_end) {
-        (Some(RollupTimeWindow::Custom), start, Some(end)) if start.unwrap_or(0.0) < end => {}
-        (Some(RollupTimeWindow::Custom), ..) => {
-            check.wrong(
-                format!("{place}.customRollUpEnd"),
-                "must be more than customRollUpStart, in days after exposure",
-            );
+    let bounds = [("customRollUpStart", metric.custom_roll_up_start), ("customRollUpEnd", metric.custom_roll_up_end)];
+    match metric.rollup_time_window {
+        None | Some(RollupTimeWindow::Max) => {}
+        Some(window) if metric.kind != MetricType::EventUser => {
+            let message = format!("{} is only for the type event_user; remove it or use max", word(window));
+            return check.wrong(format!("{place}.rollupTimeWindow"), message);
         }
-        (_, None, None) => {}
-        _ => check.wrong(
-            format!("{place}.rollupTimeWindow"),
-            "must be custom when customRollUpStart or customRollUpEnd is given",
-        ),
+        Some(_) => {}
+    }
+    if metric.rollup_time_window != Some(RollupTimeWindow::Custom) {
+        if bounds.iter().any(|(_, day)| day.is_some()) {
+            let message = "must be custom when customRollUpStart or customRollUpEnd is given";
+            check.wrong(format!("{place}.rollupTimeWindow"), message);
+        }
+        return;
+    }
+    for (field, day) in bounds {
+        if day.is_some_and(|day| day.fract() != 0.0) {
+            check.wrong(format!("{place}.{field}"), "must be whole days");
+        }
+    }
+    let start = metric.custom_roll_up_start.unwrap_or(0.0);
+    if metric.custom_roll_up_end.is_none_or(|end| end < start) {
+        let message = format!(
+            "must be the last day after exposure that counts, and not before customRollUpStart, which is {start}"
+        );
+        check.wrong(format!("{place}.customRollUpEnd"), message);
+    }
+}
+
+fn funnel(check: &mut Check, it: &Placed<Metric>) {
+    let (place, metric) = (&it.place, &it.value);
+    if metric.kind != MetricType::Funnel {
+        for (field, is_there) in [
+            ("funnelCountDistinct", metric.funnel_count_distinct.is_some()),
+            ("funnelOrder", metric.funnel_order.is_some()),
+            ("funnelCalculationWindow", metric.funnel_calculation_window.is_some()),
+        ] {
+            if is_there {
+                let message = format!("is not for the type {}; remove it", word(metric.kind));
+                check.wrong(format!("{place}.{field}"), message);
+            }
+        }
+        return;
+    }
+    let Some(days) = metric.funnel_calculation_window else { return };
+    let place = format!("{place}.funnelCalculationWindow");
+    if metric.funnel_order == Some(FunnelOrder::UnorderedDaily) {
+        check.wrong(place, "is not for unordered_daily, whose window is the day; remove it");
+    } else if days <= 0.0 || days > MAX_FUNNEL_WINDOW_DAYS {
+        check.wrong(place, format!("is {days} days; must be more than 0 and at most {MAX_FUNNEL_WINDOW_DAYS}"));
     }
 }

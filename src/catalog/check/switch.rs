@@ -1,7 +1,7 @@
 //! Gates, dynamic configs, segments, layers and holdouts.
 
-use super::Check;
 use super::condition::rules;
+use super::{Check, analysis};
 use crate::catalog::gate::GateOverrides;
 use crate::catalog::item::ItemKind;
 use crate::catalog::segment::SegmentType;
@@ -29,7 +29,9 @@ pub(super) fn check(check: &mut Check) {
     }
     for it in &all.gates {
         check.id_type(&format!("{}.idType", it.place), &it.value.id_type);
-        check.metrics(&format!("{}.monitoringMetrics", it.place), &it.value.monitoring_metrics);
+        let id_types = std::slice::from_ref(&it.value.id_type);
+        check.metrics(&format!("{}.monitoringMetrics", it.place), &it.value.monitoring_metrics, id_types, "this gate");
+        analysis::check(check, &it.place, &it.value.analysis, false);
         rules(check, &it.place, &it.value.rules, false);
         overrides(check, &format!("{}.overrides", it.place), &it.value.overrides);
         archived(check, &it.place, it.value.is_archived && it.value.is_enabled);
