@@ -373,16 +373,31 @@ fn cuped_takes_out_what_was_so_before() {
         (1, [4.0, 1.0], [1.0, 1.0]),
         (1, [6.0, 1.0], [3.0, 1.0]),
     ]);
-    let found = adjusted(&values, 0, 1);
-    let expected = [1.4, 2.7, 4.3, 0.4, 0.4];
+    check_adjusted(&values, [1.4, 2.7, 4.3, 0.4, 0.4]);
+    // A ratio: 6 / 4 against 10 / 4, over both 2 with a mean denominator of 2, so (x - 2 y) / 2 is 0, -1, 1, 0; before it is v
+    // less 2: -1, 0, 1, 0. 1 / 2 = 0.5, control 1.5 - 0.5 (1.5 - 2), test 2.5 - 0.5 (2.5 - 2).
+    // Within control (x - 1.5 y) / 2 is 0.25, -0.25 and v -0.5, 0.5: 0.125 + 0.25 * 0.5 + 0.25 = 0.5, over 2 units 0.5
+    // squared. Within test 0.5, -0.5 and 0.5, -0.5: 0.5 + 0.25 * 0.5 - 0.5 = 0.125, over 2 units 0.25 squared.
+    let values = units(&[
+        (0, [2.0, 1.0], [1.0, 1.0]),
+        (0, [4.0, 3.0], [2.0, 1.0]),
+        (1, [6.0, 2.0], [3.0, 1.0]),
+        (1, [4.0, 2.0], [2.0, 1.0]),
+    ]);
+    check_adjusted(&values, [0.5, 1.75, 2.25, 0.5, 0.25]);
+    let silent = units(&[(0, [1.0, 1.0], [0.0, 1.0]), (0, [3.0, 1.0], [0.0, 1.0]), (1, [4.0, 1.0], [0.0, 1.0])]);
+    let found = adjusted(&silent, 0, 1);
+    assert_eq!((found.theta, found.means), (0.0, [2.0, 4.0]));
+}
+
+/// Theta, both means, both standard errors.
+fn check_adjusted(values: &[UnitValue], expected: [f64; 5]) {
+    let found = adjusted(values, 0, 1);
     let [control, test] = found.means;
     let [control_error, test_error] = found.standard_errors;
     for (found, expected) in [found.theta, control, test, control_error, test_error].into_iter().zip(expected) {
         assert!((found - expected).abs() < 1e-14, "{found}, not {expected}");
     }
-    let silent = units(&[(0, [1.0, 1.0], [0.0, 1.0]), (0, [3.0, 1.0], [0.0, 1.0]), (1, [4.0, 1.0], [0.0, 1.0])]);
-    let found = adjusted(&silent, 0, 1);
-    assert_eq!((found.theta, found.means), (0.0, [2.0, 4.0]));
 }
 
 /// The numbers of each unit of each part, in order.
