@@ -14,7 +14,7 @@ mod keys;
 pub mod load;
 mod place;
 mod progress;
-mod random;
+pub mod random;
 mod results;
 mod serve;
 

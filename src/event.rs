@@ -254,6 +254,41 @@ impl Subject {
     }
 }
 
+coded! {
+    /// Where in an event a text stands.
+    Place {
+        /// What the event's `metadata` shows: properties, or a group's traits.
+        Metadata = 1 => "metadata",
+        /// The user's own fields: `country`, `email`, `appVersion` ...
+        User = 2 => "user",
+        /// What an application keeps of the user beside them.
+        UserCustom = 3 => "user_custom",
+        /// What the SDK that sent it says about itself: `sdkType`, `sdkVersion` ...
+        Sdk = 4 => "sdk",
+    }
+}
+
+/// A text of events of one name, which metrics, filters and break-downs need.
+#[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct Field {
+    /// The number of the events' name.
+    pub name: TermId,
+    pub place: Place,
+    pub key: String,
+}
+
+impl Field {
+    /// The dictionary's form: a JSON array of the name's number, the place and the key.
+    pub fn encode(&self) -> String {
+        serde_json::to_string(&(self.name.0, self.place.as_str(), &self.key)).expect("text always serialises")
+    }
+
+    pub fn decode(text: &str) -> Option<Field> {
+        let (name, place, key) = serde_json::from_str::<(u32, String, String)>(text).ok()?;
+        Some(Field { name: TermId(name), place: Place::from_word(&place)?, key })
+    }
+}
+
 /// One event on its way into the log. Borrows from the request body wherever it can.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Event<'a> {
@@ -353,6 +388,20 @@ mod tests {
             r#"{"kind":"gate_exposure"}"#,
         ] {
             assert_eq!(Subject::decode(damaged), None, "{damaged}");
+        }
+    }
+
+    #[test]
+    fn a_field_survives_its_dictionary_form() {
+        for &place in Place::ALL {
+            for key in ["revenue", "", "pri\"ce \u{1F98A}\\"] {
+                let field = Field { name: TermId(u32::MAX), place, key: key.into() };
+                assert_eq!(Field::decode(&field.encode()), Some(field));
+            }
+        }
+        for damaged in ["", "[]", r#"[1,"metadata"]"#, r#"[-1,"user","k"]"#, r#"[1,"luck","k"]"#, r#"[1,"user","k",1]"#]
+        {
+            assert_eq!(Field::decode(damaged), None, "{damaged}");
         }
     }
 }

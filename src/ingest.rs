@@ -7,6 +7,7 @@
 
 mod audience;
 mod body_error;
+mod field;
 mod filter;
 mod framing;
 mod hashed;
@@ -31,6 +32,7 @@ mod write_key;
 mod tests;
 
 pub use body_error::BodyError;
+pub use field::field;
 pub use hashed::HashedNames;
 pub use ledger::{SAMPLES_PER_BODY, UNKNOWN_ID_TYPES_PER_BODY};
 pub use rules::{Audience, Audiences, IdTypes, Limits, Rules, SourceRules};

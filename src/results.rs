@@ -1,22 +1,36 @@
-//! Results: from the log's columns to a report. First exposures make the units, events after them make the unit totals,
+//! Results: from the log's columns to a report. First exposures make the units, events after them make the units' numbers,
 //! `stats` compares. Reads a snapshot, changes nothing, opens no row, knows no wire format and no page.
 //!
-//! Two passes over the columns: a late exposure may lie behind the events that it lets in, so that all units must be
-//! known before the first event is counted. Totals are exact sums: the order of the log does not show in a report.
+//! One pass over the columns gathers what the question needs, by unit and in order of time; a report is made of that. A late
+//! exposure may lie behind the events that it lets in, so nothing is decided while the log is read. Sums are exact: the
+//! order of the log does not show in a report.
 
-mod accumulate;
+mod analysis;
+mod calendar;
+mod compare;
+mod criterion;
 mod definition;
+mod entries;
+mod funnel;
+mod gather;
 mod health;
 mod log;
 mod metric;
 mod options;
+mod plan;
 mod preview;
+mod quantity;
 mod question;
 mod report;
+mod roster;
+mod series;
 mod standing;
+mod strata;
 mod table;
+mod tally;
 mod units;
 
+pub use analysis::MAX_STRATA;
 pub use definition::{
     Criterion, CriterionOf, CriterionTest, Definition, EventName, EventSource, Funnel, FunnelCounts, FunnelOrder,
     Measure, Quantity, Taken,
@@ -24,21 +38,27 @@ pub use definition::{
 pub use health::{CROSSOVERS_ALERT, CROSSOVERS_WARNING, FEW_UNITS, UNMATCHED_WARNING};
 pub use log::StoredLog;
 pub use metric::TOP_NAMES;
-pub use options::{Crossovers, Join, OptionError, Options};
+pub use options::{Breakdown, CUPED_DAYS, Crossovers, Join, MAX_CUPED_DAYS, OptionError, Options, Tested, View};
 pub use preview::{PreviewDay, PreviewError, preview};
-pub use question::{Design, Direction, Group, MetricChoice, MetricKind, Question, QuestionKind, Role, Rule};
-
-pub use report::{
-    Absolute, Analysis, AsOf, Check, Comparison, GroupSummary, Lift, Metric, MetricGroup, Report, RuleSummary, Srm,
-    Used, Window,
+pub use question::{
+    Corrections, Design, Direction, Group, MetricChoice, MetricKind, Question, QuestionKind, Role, Rule,
 };
+pub use report::{
+    Absolute, Analysis, AsOf, Check, Comparison, Corrected, CupedUse, Detectable, Ends, ExposureDay, GroupSummary,
+    ImpactNumbers, Impacts, Lift, Metric, MetricGroup, Point, Report, RuleSummary, SequentialTest, Srm, Step, Stratum,
+    Used, Window, Winsor,
+};
+pub use series::SERIES_DAYS;
 pub use standing::{Exposure, NotCounted, standing};
 pub use table::render;
 
-use crate::event::{Kind, PRODUCTION, Sequence, TermId, Timestamp};
-use crate::store::{Columns, Terms};
-use accumulate::Accumulator;
-use std::ops::ControlFlow;
+use crate::event::{Field, Sequence, Timestamp};
+use crate::store::{Terms, Visit};
+use analysis::Scene;
+use gather::{Gathered, Order};
+use metric::Needs;
+use std::sync::Arc;
+use tally::Clockwork;
 use units::Exposures;
 
 /// What results need of a snapshot of the store.
@@ -51,8 +71,10 @@ pub trait Log {
 
     fn terms(&self) -> &Terms;
 
-    /// Hands out all columns in the order of the log, each with the sequence of its first row, until told to stop.
-    fn scan(&self, each: &mut dyn FnMut(Sequence, &Columns) -> ControlFlow<()>) -> Result<(), LogError>;
+    /// Hands out the columns of all events from a sequence on, in the order of the log, each with the sequence of its first
+    /// row, until told to stop. The first ones may begin before the sequence that was asked for. With them go the columns of
+    /// the fields, in their order.
+    fn scan(&self, from: Sequence, fields: &[Field], each: &mut Visit<'_>) -> Result<(), LogError>;
 }
 
 /// The log could not be read.
@@ -83,51 +105,79 @@ impl ResultsError {
     }
 }
 
+/// So many bytes of gathered events and units may be held by default.
+pub const GATHERED_BYTES: usize = 1 << 30;
+
 /// Answers a question from all that is in the log.
 pub fn conclude<L: Log + ?Sized>(log: &L, question: &Question, options: &Options) -> Result<Report, ResultsError> {
-    let splits = question.splits()?;
-    let period = Period::of(log, question, options)?;
-    let terms = log.terms();
-    let filter = Filter {
-        id_type: terms.id_type(&question.id_type),
-        production: terms.environments.find(PRODUCTION),
-        period: &period,
-    };
+    State::new(log, question, options)?.report(log, GATHERED_BYTES)
+}
 
-    let mut exposures: Vec<Exposures> = splits.iter().map(|split| Exposures::new(question, split, terms)).collect();
-    let mut volumes = vec![0u64; terms.names.len() + 1];
-    log.scan(&mut |_, columns| {
-        filter.each_exposure(columns, |exposure| exposures.iter_mut().for_each(|all| all.take(&exposure)));
-        filter.each_event(columns, |event| {
-            if let Some(volume) = volumes.get_mut(event.name) {
-                *volume += 1;
-            }
-        });
-        ControlFlow::Continue(())
-    })?;
+/// A question with what was gathered for it, to be asked again when the log has grown.
+pub struct State {
+    question: Arc<Question>,
+    options: Options,
+    gathered: Gathered,
+}
 
-    let chosen = metric::Chosen::new(question, options, terms, &volumes);
-    let units: Vec<_> = exposures.into_iter().map(|exposures| exposures.settle(options.crossovers)).collect();
-    let mut events = Vec::new();
-    let mut accumulators: Vec<Accumulator> =
-        units.iter().map(|units| Accumulator::new(units, chosen.slot_by_name())).collect();
-    log.scan(&mut |_, columns| {
-        filter.each_event(columns, |event| events.push(event));
-        accumulators.iter_mut().for_each(|all| all.take(&events));
-        events.clear();
-        ControlFlow::Continue(())
-    })?;
+impl State {
+    pub fn new<L: Log + ?Sized>(log: &L, question: &Question, options: &Options) -> Result<State, ResultsError> {
+        let splits = question.splits()?;
+        Period::of(log, question, options)?;
+        let needs = Needs::of(question, options, log.terms());
+        // Which names have most volume is known once all are gathered.
+        let names_known = !options.metrics.is_empty() || matches!(options.breakdown, Some(Breakdown::Event(_)));
+        let order = Order {
+            id_type: question.id_type.clone(),
+            environment: options.environment.clone(),
+            start: options.start.or(question.start),
+            end: options.end.or(question.end),
+            names: names_known.then_some(needs.plain),
+            filtered: needs.filtered,
+            any: needs.any,
+            breakdown: options.breakdown.clone(),
+        };
+        let question = Arc::new(question.clone());
+        let exposures = splits.into_iter().map(|split| Exposures::new(question.clone(), Arc::new(split))).collect();
+        Ok(State { question, options: options.clone(), gathered: Gathered::new(order, exposures) })
+    }
 
-    let analyses = splits
-        .iter()
-        .zip(&units)
-        .zip(accumulators)
-        .map(|((split, units), accumulator)| {
-            let totals = accumulator.finish(chosen.slots(), split.groups.len());
-            report::analysis(question, split, units, &totals, &chosen, options)
+    /// The report as of the log's end. `bound` is how many bytes may be held.
+    pub fn report<L: Log + ?Sized>(&mut self, log: &L, bound: usize) -> Result<Report, ResultsError> {
+        let period = Period::of(log, &self.question, &self.options)?;
+        if !self.gathered.read_on(log, period.until, bound)? {
+            self.gathered = self.gathered.emptied();
+            self.gathered.read_exposed_only(log, period.until)?;
+        }
+        let terms = log.terms();
+        let metrics = metric::chosen(&self.question, &self.options, terms, self.gathered.volumes());
+        let as_of = log.as_of_time();
+        let sequential = analysis::is_sequential(&self.question, &self.options, as_of.map(|time| time.0));
+        let scene = Scene {
+            question: &self.question,
+            options: &self.options,
+            terms,
+            gathered: &self.gathered,
+            metrics: &metrics,
+            clock: Clockwork::new(&self.options, period.start.map(|start| start.0), period.until.0),
+            sequential,
+        };
+        let mut analyses: Vec<Analysis> =
+            (0..self.gathered.exposures().len()).map(|split| scene.analysis(split)).collect();
+        let analysis = if analyses.len() == 1 { analyses.pop() } else { None };
+        let ms = |time: Option<Timestamp>| time.map(|time| time.0);
+        Ok(Report {
+            version: report::VERSION,
+            kind: self.question.kind(),
+            name: self.question.name.clone(),
+            id_type: self.question.id_type.clone(),
+            as_of: AsOf { sequence: log.next_sequence().0.checked_sub(1), time: ms(as_of) },
+            window: Window { start: ms(period.start), end: ms(period.end) },
+            options: Used::of(&self.options, sequential),
+            analysis,
+            rules: analyses,
         })
-        .collect();
-    Ok(report::report(log, question, options, &period, analyses))
+    }
 }
 
 /// From when to when exposures and events count.
@@ -153,72 +203,6 @@ impl Period {
         let until = closed.or_else(|| end.map(|end| Timestamp(end.0 + 1))).unwrap_or(Timestamp::MAX);
         Ok(Period { start, end, until })
     }
-
-    fn contains(&self, time: Timestamp) -> bool {
-        self.start.is_none_or(|start| start <= time) && time < self.until
-    }
-}
-
-/// An exposure to anything, as the columns tell it.
-struct SeenExposure {
-    subject: usize,
-    time: Timestamp,
-    /// 0 without a unit of the wanted ID type.
-    unit: u64,
-    production: bool,
-    in_period: bool,
-}
-
-/// An event that a metric can be made of: in production, in the period, with a unit of the wanted ID type.
-struct SeenEvent {
-    name: usize,
-    time: Timestamp,
-    unit: u64,
-}
-
-/// Which rows count at all.
-struct Filter<'a> {
-    id_type: Option<TermId>,
-    production: Option<TermId>,
-    period: &'a Period,
-}
-
-impl Filter<'_> {
-    fn is_production(&self, environment: u32) -> bool {
-        self.production == Some(TermId(environment))
-    }
-
-    fn each_exposure(&self, columns: &Columns, mut each: impl FnMut(SeenExposure)) {
-        let units = self.id_type.and_then(|id_type| columns.units_of(id_type));
-        for (row, &subject) in columns.subject.iter().enumerate().filter(|(_, subject)| **subject != 0) {
-            let time = Timestamp(columns.time[row]);
-            each(SeenExposure {
-                subject: subject as usize,
-                time,
-                unit: units.map_or(0, |units| units[row]),
-                production: self.is_production(columns.environment[row]),
-                in_period: self.period.contains(time),
-            });
-        }
-    }
-
-    fn each_event(&self, columns: &Columns, mut each: impl FnMut(SeenEvent)) {
-        let Some(units) = self.id_type.and_then(|id_type| columns.units_of(id_type)) else { return };
-        let numbers = columns.kind.iter().zip(&columns.environment).zip(&columns.time).zip(&columns.name).zip(units);
-        for ((((&kind, &environment), &time), &name), &unit) in numbers {
-            let time = Timestamp(time);
-            if unit != 0 && makes_metrics(kind) && self.is_production(environment) && self.period.contains(time) {
-                each(SeenEvent { name: name as usize, time, unit });
-            }
-        }
-    }
-}
-
-/// Whether events of this kind are metrics without any set-up.
-fn makes_metrics(kind: u8) -> bool {
-    const KINDS: [u8; 5] =
-        [Kind::Track as u8, Kind::Page as u8, Kind::Screen as u8, Kind::Group as u8, Kind::Custom as u8];
-    KINDS.contains(&kind)
 }
 
 #[cfg(test)]

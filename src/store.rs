@@ -17,11 +17,13 @@ mod check;
 mod columns;
 mod dedupe;
 mod digest;
+mod field;
 mod fingerprint;
 mod list_log;
 mod list_reader;
 mod lists;
 mod open;
+mod picked;
 #[cfg(test)]
 mod probe;
 mod row;
@@ -42,13 +44,14 @@ pub use check::CheckReport;
 pub use columns::{Columns, Numbers, Tally, UnitColumn};
 pub use dedupe::DedupeLimits;
 pub use digest::Digest;
+pub use field::{Extract, FIELDS_KEPT, FieldColumn, Fields, NewColumn};
 pub use fingerprint::Keys;
 pub use lists::{List, ListLimits, Lists};
 pub use open::OpenError;
 #[cfg(test)]
 pub use probe::Pushed;
 pub use seal::{Job, Prepared};
-pub use snapshot::{EventFilter, HourlyTally, ReadError, Snapshot, StoredEvent, StoredItem, StoredVersion};
+pub use snapshot::{EventFilter, HourlyTally, ReadError, Snapshot, StoredEvent, StoredItem, StoredVersion, Visit};
 pub use terms::{Dictionary, Terms};
 pub use volumes::Volumes;
 

@@ -14,7 +14,9 @@ mod worker;
 use crate::clock::Clock;
 use crate::event::{Outcome, Sequence};
 use crate::meters::Meters;
-use crate::store::{Appender, Applied, Change, CommitError, DocumentChange, Job, Prepared, Store, Submission};
+use crate::store::{
+    Appender, Applied, Change, CommitError, DocumentChange, Job, NewColumn, Prepared, Store, Submission,
+};
 use queue::{Queue, State};
 use quiet::Quiet;
 use std::collections::VecDeque;
@@ -87,8 +89,20 @@ enum Command {
     Append { submission: Submission, reply: oneshot::Sender<Answer>, _room: OwnedSemaphorePermit },
     Documents { documents: Vec<DocumentChange>, note: Option<Submission>, reply: oneshot::Sender<Answer> },
     Prepared { prepared: Prepared, taken: flume::Sender<()> },
+    Columns { columns: Vec<NewColumn>, _room: OwnedSemaphorePermit },
     JobFailed,
     Stop,
+}
+
+impl Command {
+    /// What it brings weighs, where that can be much.
+    fn bytes(&self) -> usize {
+        match self {
+            Command::Append { submission, .. } => submission.bytes(),
+            Command::Columns { columns, .. } => columns.iter().map(NewColumn::bytes).sum(),
+            _ => 0,
+        }
+    }
 }
 
 type Answer = Result<Receipt, Unavailable>;
@@ -128,6 +142,17 @@ impl Handle {
         let (reply, pending) = oneshot::channel();
         self.queue.send(Command::Documents { documents, note, reply })?;
         pending.blocking_recv().unwrap_or_else(|_| Err(self.queue.refusal()))
+    }
+
+    /// Has columns of fields kept that a reader worked out, some time. Does not wait: they give way to events, and where the queue
+    /// is half full, in messages or in bytes, they are thrown away. The next reader works them out again.
+    pub fn keep(&self, columns: Vec<NewColumn>) {
+        let bytes = columns.iter().map(NewColumn::bytes).sum();
+        if self.queue.check().is_ok()
+            && let Some(_room) = self.queue.spare_room(bytes)
+        {
+            self.queue.try_send(Command::Columns { columns, _room });
+        }
     }
 
     /// Whether the writer takes submissions.
@@ -298,11 +323,8 @@ impl Writer {
         let mut stop = false;
         let mut next = Some(first);
         while let Some(command) = next {
-            match &command {
-                Command::Append { submission, .. } => bytes += submission.bytes(),
-                Command::Stop => stop = true,
-                _ => {}
-            }
+            bytes += command.bytes();
+            stop |= matches!(command, Command::Stop);
             gathered.push(command);
             let more = stop || (bytes < self.limits.commit_bytes && !self.is_behind());
             next = if more { self.held.pop_front().or_else(|| commands.try_recv().ok()) } else { None };
@@ -312,11 +334,14 @@ impl Writer {
 
     /// Whether there was anything to commit.
     fn commit(&mut self, commands: Vec<Command>) -> Result<bool, CommitError> {
-        let bytes: usize = commands
-            .iter()
-            .map(|command| if let Command::Append { submission, .. } = command { submission.bytes() } else { 0 })
-            .sum();
-        let room = self.has_room(bytes as u64);
+        let weigh = |columns| {
+            let is_wanted = |it: &&Command| matches!(it, Command::Columns { .. }) == columns;
+            commands.iter().filter(is_wanted).map(Command::bytes).sum::<usize>() as u64
+        };
+        let (bytes, of_columns) = (weigh(false), weigh(true));
+        let room = self.has_room(bytes);
+        // Columns must not take the room of events.
+        let room_for_columns = of_columns > 0 && self.has_room(bytes + of_columns);
         if !room {
             self.meters.commits_no_room.increment();
         }
@@ -355,6 +380,13 @@ impl Writer {
                     changes.push(prepared.into());
                     waiting.push(Waiting::Worker(taken));
                 }
+                Command::Columns { columns, _room } if room_for_columns => {
+                    rooms.push(_room);
+                    changes.push(Change::KeepColumns(columns));
+                    waiting.push(Waiting::Silent);
+                }
+                // The next reader works them out again.
+                Command::Columns { .. } => {}
                 // Dropping `taken` tells the worker that its work was not wanted.
                 Command::Prepared { .. } | Command::JobFailed => job_failed = true,
                 Command::Stop => {}

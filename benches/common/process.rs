@@ -15,6 +15,8 @@ const TICKS: u64 = 100;
 const START_PATIENCE: Duration = Duration::from_secs(60);
 /// What is not sealed by then is reported as unsealed.
 const SEAL_PATIENCE: Duration = Duration::from_secs(60);
+/// A server that has not stopped by then does not stop.
+const STOP_PATIENCE: Duration = Duration::from_secs(60);
 const POLL: Duration = Duration::from_millis(250);
 /// So many polls in a row without work make a server quiet: longer than it waits before it settles small tails.
 const QUIET_POLLS: u32 = 16;
@@ -127,6 +129,20 @@ impl Server {
         stream.read_to_string(&mut text)?;
         ensure!(text.starts_with("HTTP/1.1 200"), "no metrics");
         Ok(text)
+    }
+
+    /// Asks it to end (SIGTERM) and waits until it has, so that the next start has nothing to recover.
+    pub fn stop(mut self) -> anyhow::Result<()> {
+        rustix::process::kill_process(rustix::process::Pid::from_child(&self.child), rustix::process::Signal::TERM)?;
+        let started = Instant::now();
+        while started.elapsed() < STOP_PATIENCE {
+            if let Some(status) = self.child.try_wait()? {
+                ensure!(status.success(), "the server stopped with {status}");
+                return Ok(());
+            }
+            std::thread::sleep(POLL / 10);
+        }
+        bail!("the server did not stop within {} s", STOP_PATIENCE.as_secs());
     }
 
     /// Ends it at once, as a crash would (SIGKILL).

@@ -5,13 +5,13 @@
 
 mod client;
 #[path = "../common/disk.rs"]
-#[allow(dead_code, reason = "the other bench uses the rest")]
+#[allow(dead_code, reason = "the other benches use the rest")]
 mod disk;
 #[path = "../common/goal.rs"]
 mod goal;
 mod in_process;
 #[path = "../common/process.rs"]
-#[allow(dead_code, reason = "the other bench uses the rest")]
+#[allow(dead_code, reason = "the other benches use the rest")]
 mod process;
 mod project;
 mod report;

@@ -10,6 +10,7 @@ mod disk;
 #[path = "../common/goal.rs"]
 mod goal;
 #[path = "../common/process.rs"]
+#[allow(dead_code, reason = "the other benches use the rest")]
 mod process;
 mod report;
 #[path = "../common/sink.rs"]

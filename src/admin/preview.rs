@@ -4,7 +4,7 @@ use super::metric::definition;
 use super::{Admin, AdminError};
 use crate::catalog::{Catalog, ItemKind, MetricType};
 use crate::event::{Timestamp, USER_ID};
-use crate::results::{self, PreviewError, StoredLog};
+use crate::results::{self, PreviewError};
 use schemars::JsonSchema;
 use serde::Serialize;
 use serde_json::Value;
@@ -110,11 +110,11 @@ impl Admin {
         let Ok(definition) = definition(catalog, name, kind) else {
             return Err(AdminError::not_found("metric", &format!("{name}::{}", super::question::word(kind))));
         };
-        let log = StoredLog::new(self.store().snapshot()?).map_err(|error| AdminError::broken("log", &error))?;
+        let log = self.log()?;
         let (from, until) = (Timestamp(first * DAY_MS), Timestamp((last + 1) * DAY_MS));
         let days = results::preview(&log, &definition, unit_type, from, until).map_err(|error| match error {
             PreviewError::Log(error) => AdminError::broken("log", &error),
-            other => AdminError::refused("not_supported_yet", other.to_string()),
+            other => AdminError::refused("too_large", other.to_string()),
         })?;
         let row = |day: results::PreviewDay| MetricValue {
             metric_name: name.to_owned(),

@@ -4,8 +4,11 @@ use super::metric::choice;
 use super::{Admin, AdminError};
 use crate::catalog::{Analysis, Catalog, Experiment, Gate, MetricRef};
 use crate::evaluate::{djb2, sha256_base64};
+use crate::event::Timestamp;
+use crate::ingest;
 use crate::results::{
-    self, Check, Design, Group, MetricChoice, Options, Question, Report, ResultsError, Role, Rule, StoredLog,
+    self, Check, Corrections, Design, Group, MetricChoice, Options, Question, Report, ResultsError, Role, Rule,
+    StoredLog,
 };
 use crate::stats::{Balanced, Level};
 
@@ -28,6 +31,13 @@ pub struct ResultsQuery {
 }
 
 impl Admin {
+    /// The log as it is now. Columns that a reader has to work out are kept for the next one.
+    pub(super) fn log(&self) -> Result<StoredLog, AdminError> {
+        let writer = self.writer().clone();
+        let log = StoredLog::new(self.store().snapshot()?, ingest::field, move |columns| writer.keep(columns));
+        log.map_err(|error| AdminError::broken("log", &error))
+    }
+
     pub fn results(&self, query: &ResultsQuery) -> Result<Report, AdminError> {
         let state = self.state();
         let catalog = &state.catalog;
@@ -49,8 +59,7 @@ impl Admin {
                 )
             }
         };
-        let log = self.store().snapshot().map(StoredLog::new)?;
-        let report = log.map_err(ResultsError::from).and_then(|log| results::conclude(&log, &question, &options));
+        let report = results::conclude(&self.log()?, &question, &options);
         let mut report = report.map_err(|error| match error {
             ResultsError::Log(error) => AdminError::broken("log", &error),
             other => AdminError::refused(other.code(), other.to_string()),
@@ -131,6 +140,10 @@ pub(super) fn of_experiment(catalog: &Catalog, experiment: &Experiment) -> Quest
         design: Design::Experiment { groups, control },
         start: experiment.start_time.map(|start| start.0),
         end: experiment.end_time.map(|end| end.0),
+        planned_end: planned_end(experiment),
+        sequential: experiment.sequential_testing,
+        corrections: corrections(experiment),
+        allocation: experiment.allocation / 100.0,
         metrics,
     }
 }
@@ -154,12 +167,33 @@ pub(super) fn of_gate(catalog: &Catalog, gate: &Gate, rule: Option<&str>) -> Res
         design: Design::Gate { rules, only: rule.map(str::to_owned) },
         start: None,
         end: None,
+        planned_end: None,
+        sequential: false,
+        corrections: Corrections::default(),
+        allocation: 1.0,
         metrics: gate
             .monitoring_metrics
             .iter()
             .filter_map(|metric| choice(catalog, metric, Role::Monitoring).ok())
             .collect(),
     })
+}
+
+/// The end of the days that the experiment is meant to run.
+fn planned_end(experiment: &Experiment) -> Option<Timestamp> {
+    let (start, days) = (experiment.start_time?.0, experiment.duration?);
+    Some(Timestamp(start.0 + i64::from(days) * 24 * 60 * 60 * 1000))
+}
+
+fn corrections(experiment: &Experiment) -> Corrections {
+    Corrections {
+        bonferroni_groups: experiment.bonferroni_correction,
+        bonferroni_metrics: experiment.bonferroni_correction_per_metric,
+        primary_share: experiment.analysis.primary_alpha_share,
+        benjamini_hochberg_groups: experiment.benjamini_hochberg_per_variant,
+        benjamini_hochberg_metrics: experiment.benjamini_hochberg_per_metric,
+        benjamini_hochberg_primary_only: experiment.benjamini_primary_metrics_only,
+    }
 }
 
 /// What exposures may call something beside its ID. Intake has put names in the place of hashes it knew; what came before

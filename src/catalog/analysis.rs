@@ -36,7 +36,7 @@ pub struct Analysis {
     /// Whether a metric is tested for any difference or only for one in its direction. Left out it is `two_sided`.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub alternative: Option<Alternative>,
-    /// The power for which the minimum detectable effect is told, above 0 and below 1. Left out it is 0.8.
+    /// The power for which the minimum detectable effect is told, above 0.5 and below 1. Left out it is 0.8.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub power: Option<f64>,
     /// The part of the significance level that the primary metrics share, above 0 and below 1; the secondary ones share

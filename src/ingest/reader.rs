@@ -116,6 +116,14 @@ impl<'a> Reader<'a> {
         }
     }
 
+    /// Passes over a value and answers its text.
+    pub fn passed(&mut self, room: u32) -> Read<&'a str> {
+        self.peek();
+        let start = self.at;
+        self.skip(room)?;
+        Ok(&self.text[start..self.at])
+    }
+
     /// Reads an object into `into`; tells whether it was one. Anything else is passed over.
     pub fn object<T: Entries<'a>>(&mut self, into: &mut T, room: u32) -> Read<bool> {
         if self.peek() != Some(b'{') {

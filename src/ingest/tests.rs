@@ -2,6 +2,7 @@
 
 mod audiences;
 mod captures;
+mod field;
 mod fuzz;
 mod limits;
 mod segment;

@@ -5,6 +5,7 @@ use super::hashed::HashedNames;
 use crate::event::{Kind, Source};
 use serde_json::value::RawValue;
 use serde_json::{Map, Value};
+use std::borrow::Cow;
 use std::collections::BTreeMap;
 
 /// An object's entries by key; the last of two equal keys counts.
@@ -76,7 +77,7 @@ fn segment_view(kind: Kind, event: &Entries<'_>, shared: &Entries<'_>) -> View {
 
     let mut user = Map::new();
     let mut put = |name: &str, value: Option<&&RawValue>| {
-        if let Some(text) = value.and_then(|value| text(value)) {
+        if let Some(text) = value.and_then(|value| owned(value)) {
             user.insert(name.to_owned(), Value::String(text));
         }
     };
@@ -102,7 +103,7 @@ fn segment_view(kind: Kind, event: &Entries<'_>, shared: &Entries<'_>) -> View {
 /// `statsigCustom`: key, value, key, value ...
 fn custom(pairs: Option<&&RawValue>) -> Map<String, Value> {
     let pairs = list(pairs);
-    let pairs = pairs.chunks_exact(2).filter_map(|pair| Some((text(pair[0])?, Value::String(text(pair[1])?))));
+    let pairs = pairs.chunks_exact(2).filter_map(|pair| Some((owned(pair[0])?, Value::String(owned(pair[1])?))));
     pairs.collect()
 }
 
@@ -113,18 +114,24 @@ fn user_of(user: &Entries<'_>) -> Map<String, Value> {
 }
 
 fn texts(entries: &Entries<'_>) -> Map<String, Value> {
-    let values = entries.iter().filter_map(|(name, value)| Some((name.clone(), Value::String(text(value)?))));
+    let values = entries.iter().filter_map(|(name, value)| Some((name.clone(), Value::String(owned(value)?))));
     values.collect()
 }
 
-/// A value as text; `None` for null.
-fn text(value: &RawValue) -> Option<String> {
-    let json = value.get();
+/// A JSON value as text; `None` for null.
+pub(super) fn text(json: &str) -> Option<Cow<'_, str>> {
     match json.as_bytes().first()? {
         b'n' => None,
-        b'"' => serde_json::from_str(json).ok(),
-        _ => Some(json.to_owned()),
+        b'"' => match json.get(1..json.len() - 1) {
+            Some(plain) if !plain.contains('\\') => Some(Cow::Borrowed(plain)),
+            _ => serde_json::from_str(json).ok().map(Cow::Owned),
+        },
+        _ => Some(Cow::Borrowed(json)),
     }
+}
+
+fn owned(value: &RawValue) -> Option<String> {
+    text(value.get()).map(Cow::into_owned)
 }
 
 fn is_object(value: &RawValue) -> bool {

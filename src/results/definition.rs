@@ -15,31 +15,93 @@ pub enum Definition {
 
 /// One number of a unit's events within a span of time. Without events it is 0.
 #[derive(Debug, Clone, PartialEq)]
-pub enum Quantity {
+pub enum Quantity<M = Measure> {
     /// How many events.
-    Count(Measure),
+    Count(M),
     /// The sum of their values; an event without a value adds nothing.
-    Sum(Measure),
+    Sum(M),
     /// How many events have a value; a value of 0 is one.
-    Valued(Measure),
+    Valued(M),
     /// How many different texts (see `Taken::Text`).
-    Distinct(Measure),
+    Distinct(M),
     /// 1 if there is any event, else 0.
-    Any(Measure),
+    Any(M),
     /// 1 if there is any event from `start` to before `end`, in days of 24 hours after the unit's first exposure.
-    AnyWithin { measure: Measure, start: f64, end: f64 },
+    AnyWithin { measure: M, start: f64, end: f64 },
     /// The share of the unit's UTC days in the experiment, first and last included, that have an event.
-    DayShare(Measure),
+    DayShare(M),
     /// As `DayShare`, where a day counts if it or one of the `days - 1` before it, exposed or not, has an event: 7 is `wau`.
-    RollingShare { measure: Measure, days: u32 },
+    RollingShare { measure: M, days: u32 },
     /// 1 if the unit's first event ever lies in the span.
-    New(Measure),
+    New(M),
     /// 1 if the unit is new (as `New`), and the UTC day that is `day` days after that of its first event is over.
-    Returnable { measure: Measure, day: u32 },
+    Returnable { measure: M, day: u32 },
     /// 1 if it is `Returnable` and has an event on that day.
-    Returned { measure: Measure, day: u32 },
+    Returned { measure: M, day: u32 },
     /// The sum of several.
-    SumOf(Vec<Quantity>),
+    SumOf(Vec<Quantity<M>>),
+}
+
+impl<M> Quantity<M> {
+    /// The same with something else in the place of its measures.
+    pub(super) fn map<N>(&self, of: &mut dyn FnMut(&M) -> N) -> Quantity<N> {
+        match self {
+            Quantity::Count(measure) => Quantity::Count(of(measure)),
+            Quantity::Sum(measure) => Quantity::Sum(of(measure)),
+            Quantity::Valued(measure) => Quantity::Valued(of(measure)),
+            Quantity::Distinct(measure) => Quantity::Distinct(of(measure)),
+            Quantity::Any(measure) => Quantity::Any(of(measure)),
+            &Quantity::AnyWithin { ref measure, start, end } => {
+                Quantity::AnyWithin { measure: of(measure), start, end }
+            }
+            Quantity::DayShare(measure) => Quantity::DayShare(of(measure)),
+            &Quantity::RollingShare { ref measure, days } => Quantity::RollingShare { measure: of(measure), days },
+            Quantity::New(measure) => Quantity::New(of(measure)),
+            &Quantity::Returnable { ref measure, day } => Quantity::Returnable { measure: of(measure), day },
+            &Quantity::Returned { ref measure, day } => Quantity::Returned { measure: of(measure), day },
+            Quantity::SumOf(parts) => Quantity::SumOf(parts.iter().map(|part| part.map(of)).collect()),
+        }
+    }
+
+    /// Whether the days before the exposure can tell what to expect after it.
+    pub(super) fn has_covariate(&self) -> bool {
+        match self {
+            Quantity::New(_) | Quantity::Returnable { .. } | Quantity::Returned { .. } => false,
+            Quantity::SumOf(parts) => parts.iter().all(Quantity::has_covariate),
+            _ => true,
+        }
+    }
+
+    /// Whether a day's number needs nothing but that day's events.
+    pub(super) fn is_of_its_day(&self) -> bool {
+        match self {
+            Quantity::Count(_) | Quantity::Sum(_) | Quantity::Valued(_) | Quantity::Distinct(_) | Quantity::Any(_) => {
+                true
+            }
+            Quantity::AnyWithin { .. } | Quantity::DayShare(_) => true,
+            Quantity::SumOf(parts) => parts.iter().all(Quantity::is_of_its_day),
+            _ => false,
+        }
+    }
+
+    /// Whether it changes on days with events only.
+    pub(super) fn changes_by_events(&self) -> bool {
+        match self {
+            Quantity::DayShare(_) | Quantity::RollingShare { .. } => false,
+            Quantity::Returnable { .. } | Quantity::Returned { .. } => false,
+            Quantity::SumOf(parts) => parts.iter().all(Quantity::changes_by_events),
+            _ => true,
+        }
+    }
+
+    /// Whether it grows with what a unit does, so that a few units may weigh too much.
+    pub(super) fn has_tail(&self) -> bool {
+        match self {
+            Quantity::Count(_) | Quantity::Sum(_) | Quantity::Valued(_) | Quantity::Distinct(_) => true,
+            Quantity::SumOf(parts) => parts.iter().any(Quantity::has_tail),
+            _ => false,
+        }
+    }
 }
 
 /// Which events count, and what is taken of each.
@@ -153,5 +215,14 @@ impl EventSource {
 impl Measure {
     pub fn of(source: EventSource) -> Measure {
         Measure { sources: vec![source], cap_per_day: None }
+    }
+}
+
+impl std::fmt::Display for EventName {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self {
+            EventName::Named(name) => f.write_str(name),
+            EventName::Any => f.write_str("any event"),
+        }
     }
 }

@@ -1,10 +1,9 @@
 //! Whether the results can be trusted: what is missing or odd in the data, and what to do about it. Judges; changes no
 //! number.
 
-use super::accumulate::Totals;
-use super::metric::Chosen;
+use super::analysis::Scene;
 use super::question::{Question, QuestionKind, Role, Split};
-use super::report::Check;
+use super::report::{Check, Metric};
 use super::units::Units;
 use crate::stats::{Balance, Balanced, Undefined};
 
@@ -18,22 +17,32 @@ pub const FEW_UNITS: u64 = 100;
 pub const UNMATCHED_WARNING: f64 = 0.05;
 
 pub(super) fn checks(
-    question: &Question,
+    scene: &Scene<'_>,
     split: &Split,
     units: &Units,
-    totals: &Totals,
-    chosen: &Chosen,
+    metrics: &[Metric],
     balance: &Result<Balance, Undefined>,
 ) -> Vec<Check> {
+    let question = scene.question;
     let mut checks = vec![
         exposures(question, split, units),
-        units_match(question, units, totals),
+        units_match(question, units, matched(scene, units)),
         sample_ratio(split, units, balance),
         crossovers(units),
         enough_data(split, units),
     ];
-    checks.extend(silent_metrics(units, totals, chosen));
+    checks.extend(silent_metrics(units, metrics));
     checks
+}
+
+/// Units that take part and have any event at all, at any time in the period.
+fn matched(scene: &Scene<'_>, units: &Units) -> u64 {
+    let mut last = None;
+    let mut matched = 0;
+    for (unit, _) in units.all() {
+        matched += u64::from(last.replace(unit) != Some(unit) && scene.gathered.has_events(unit));
+    }
+    matched
 }
 
 fn check(check: &str, status: Balanced, detail: String, remedy: &str) -> Check {
@@ -76,10 +85,10 @@ fn exposures(question: &Question, split: &Split, units: &Units) -> Check {
     check("exposures", status, detail, &remedy)
 }
 
-fn units_match(question: &Question, units: &Units, totals: &Totals) -> Check {
+fn units_match(question: &Question, units: &Units, matched: u64) -> Check {
     let all: u64 = units.sizes.iter().sum();
-    let share = if all == 0 { 0.0 } else { totals.matched as f64 / all as f64 };
-    let status = match totals.matched {
+    let share = if all == 0 { 0.0 } else { matched as f64 / all as f64 };
+    let status = match matched {
         _ if all == 0 => Balanced::Ok,
         0 => Balanced::Alert,
         _ if share < UNMATCHED_WARNING => Balanced::Warning,
@@ -87,7 +96,7 @@ fn units_match(question: &Question, units: &Units, totals: &Totals) -> Check {
     };
     let detail = match all {
         0 => "no units yet".to_owned(),
-        _ => format!("{} of {all} units ({}) have any event", totals.matched, percent(share)),
+        _ => format!("{} of {all} units ({}) have any event", matched, percent(share)),
     };
     let remedy = format!(
         "Check that events carry the same {} as exposures: the same value, in the field that is mapped to it.",
@@ -116,7 +125,7 @@ fn sample_ratio(split: &Split, units: &Units, balance: &Result<Balance, Undefine
 }
 
 fn crossovers(units: &Units) -> Check {
-    let exposed = units.exposed();
+    let exposed = units.exposed;
     let share = if exposed == 0 { 0.0 } else { units.crossovers as f64 / exposed as f64 };
     let status = match share {
         share if share > CROSSOVERS_ALERT => Balanced::Alert,
@@ -144,14 +153,10 @@ fn enough_data(split: &Split, units: &Units) -> Check {
 }
 
 /// Metrics that somebody chose and that no exposed unit has.
-fn silent_metrics(units: &Units, totals: &Totals, chosen: &Chosen) -> Option<Check> {
-    let mut silent: Vec<&str> = chosen
-        .iter()
-        .filter(|(metric, slot)| {
-            metric.role != Role::Other && totals.events[*slot].count.iter().all(|moments| moments.sum() == Ok(0.0))
-        })
-        .map(|(metric, _)| metric.name.as_str())
-        .collect();
+fn silent_metrics(units: &Units, metrics: &[Metric]) -> Option<Check> {
+    let is_silent = |metric: &&Metric| metric.groups.iter().all(|group| group.sum == Some(0.0));
+    let chosen = metrics.iter().filter(|metric| metric.role != Role::Other);
+    let mut silent: Vec<&str> = chosen.filter(is_silent).map(|metric| metric.name.as_str()).collect();
     silent.dedup();
     let any_units = units.sizes.iter().any(|size| *size > 0);
     (any_units && !silent.is_empty()).then(|| {

@@ -1,9 +1,12 @@
 //! How it is asked: confidence, crossovers, period, further metrics. Reads them from name and value pairs, such as a query
 //! string's or a command line's; applies nothing.
 
-use crate::event::Timestamp;
-use crate::stats::{Level, Method};
+use super::question::Direction;
+use crate::event::{PRODUCTION, Place, Timestamp};
+use crate::stats::{Alternative, Level, Method, Power};
+use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
+use serde_json::Value;
 
 /// What becomes of units that met more than one group.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
@@ -25,6 +28,74 @@ pub enum Join {
     /// An event counts if it happened at or after the unit's first exposure, to the millisecond.
     #[default]
     Timestamp,
+    /// An event counts if it happened on the UTC day of the unit's first exposure or later: what Statsig Cloud does.
+    Date,
+}
+
+/// What is tested for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Tested {
+    /// Any change.
+    #[default]
+    TwoSided,
+    /// That test is greater.
+    Greater,
+    /// That test is less.
+    Less,
+    /// A change to the better side of each metric; any change where nobody has said which side that is.
+    OneSided,
+}
+
+impl Tested {
+    pub(super) fn of(self, direction: Option<Direction>) -> Alternative {
+        match (self, direction) {
+            (Tested::Greater, _) | (Tested::OneSided, Some(Direction::Increase)) => Alternative::Greater,
+            (Tested::Less, _) | (Tested::OneSided, Some(Direction::Decrease)) => Alternative::Less,
+            (Tested::TwoSided, _) | (Tested::OneSided, None) => Alternative::TwoSided,
+        }
+    }
+}
+
+/// How a result is laid out over time.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum View {
+    /// As it stood at the end of each day.
+    Cumulative,
+    /// Each day by itself.
+    Daily,
+    /// By days of 24 hours since each unit's first exposure.
+    DaysSinceExposure,
+}
+
+/// By what units or events are told apart.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Breakdown {
+    /// A text of the unit's first exposure.
+    Unit(Place, String),
+    /// A text of each event.
+    Event(String),
+}
+
+impl Breakdown {
+    fn parse(text: &str) -> Option<Breakdown> {
+        let (place, key) = text.split_once('.').filter(|(_, key)| !key.trim().is_empty())?;
+        let key = key.trim().to_owned();
+        Some(match place.trim() {
+            "event" => Breakdown::Event(key),
+            place => Breakdown::Unit(Place::from_word(place)?, key),
+        })
+    }
+}
+
+impl std::fmt::Display for Breakdown {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self {
+            Breakdown::Unit(place, key) => write!(f, "{}.{key}", place.as_str()),
+            Breakdown::Event(key) => write!(f, "event.{key}"),
+        }
+    }
 }
 
 #[derive(Debug, Clone, PartialEq)]
@@ -33,6 +104,18 @@ pub struct Options {
     pub crossovers: Crossovers,
     pub relative: Method,
     pub join: Join,
+    /// The percentile above which unit totals are cut, for the variant `winsorized`; none without.
+    pub winsorize: Option<f64>,
+    /// Whether there is a variant `cuped`.
+    pub cuped: bool,
+    /// How far back the covariate of CUPED reaches, in days of 24 hours; 1 to `MAX_CUPED_DAYS`.
+    pub cuped_days: u32,
+    pub alternative: Tested,
+    /// Whether intervals are given that hold however often one looks; `None`: as the experiment says, until its planned end.
+    pub sequential: Option<bool>,
+    /// The power for which the smallest detectable effect is told.
+    pub power: Power,
+    pub environment: String,
     /// Instead of the experiment's own start.
     pub start: Option<Timestamp>,
     /// Instead of the experiment's own end; exclusive.
@@ -40,7 +123,14 @@ pub struct Options {
     /// Event names to report beside the scorecard, instead of the names of most volume. An entry that is no event name is
     /// read as several, separated by commas.
     pub metrics: Vec<String>,
+    pub view: Option<View>,
+    pub breakdown: Option<Breakdown>,
 }
+
+/// How far back Statsig's covariates reach.
+pub const CUPED_DAYS: u32 = 7;
+/// The furthest that covariates may reach back.
+pub const MAX_CUPED_DAYS: u32 = 90;
 
 impl Default for Options {
     fn default() -> Options {
@@ -49,9 +139,18 @@ impl Default for Options {
             crossovers: Crossovers::default(),
             relative: Method::default(),
             join: Join::default(),
+            winsorize: None,
+            cuped: false,
+            cuped_days: CUPED_DAYS,
+            alternative: Tested::default(),
+            sequential: None,
+            power: Power::DEFAULT,
+            environment: PRODUCTION.to_owned(),
             start: None,
             end: None,
             metrics: Vec::new(),
+            view: None,
+            breakdown: None,
         }
     }
 }
@@ -60,19 +159,40 @@ impl Default for Options {
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("{message}")]
 pub struct OptionError {
-    /// `unknown_option`, `invalid_option`, or `not_supported_yet` for what is documented and not computed.
+    /// `unknown_option` or `invalid_option`.
     pub code: &'static str,
     pub option: String,
     pub message: String,
 }
 
 impl Options {
-    pub const NAMES: [&str; 9] =
-        ["level", "crossovers", "relative", "join", "winsorize", "cuped", "start", "end", "metrics"];
+    pub const NAMES: [&str; 16] = [
+        "level",
+        "crossovers",
+        "relative",
+        "join",
+        "winsorize",
+        "cuped",
+        "cupedDays",
+        "alternative",
+        "sequential",
+        "power",
+        "environment",
+        "start",
+        "end",
+        "metrics",
+        "view",
+        "breakdown",
+    ];
 
     /// Reads options. Later values replace earlier ones, except `metrics`, which may be repeated.
     pub fn parse<'a>(pairs: impl IntoIterator<Item = (&'a str, &'a str)>) -> Result<Options, OptionError> {
-        let mut options = Options::default();
+        Options::default().with(pairs)
+    }
+
+    /// These options with others read over them.
+    pub fn with<'a>(self, pairs: impl IntoIterator<Item = (&'a str, &'a str)>) -> Result<Options, OptionError> {
+        let mut options = self;
         for (name, value) in pairs {
             match name {
                 "level" => {
@@ -80,38 +200,47 @@ impl Options {
                     options.level =
                         level.ok_or_else(|| invalid(name, value, "a number above 0.5 and below 1, such as 0.95"))?;
                 }
-                "crossovers" => {
-                    options.crossovers = match value {
-                        "exclude" => Crossovers::Exclude,
-                        "first" => Crossovers::First,
-                        "both" => Crossovers::Both,
-                        _ => return Err(invalid(name, value, "one of exclude, first, both")),
+                "crossovers" => options.crossovers = word(name, value, "exclude, first, both")?,
+                "relative" => options.relative = word(name, value, "fieller, delta")?,
+                "join" => options.join = word(name, value, "timestamp, date")?,
+                "winsorize" => {
+                    options.winsorize = match value.trim().parse::<f64>() {
+                        Ok(0.0) => None,
+                        Ok(percentile) if percentile > 0.5 && percentile < 1.0 => Some(percentile),
+                        _ => {
+                            return Err(invalid(
+                                name,
+                                value,
+                                "0 for none, or a number above 0.5 and below 1, such as 0.999",
+                            ));
+                        }
                     }
                 }
-                "relative" => {
-                    let method = Method::ALL.into_iter().find(|method| method.as_str() == value);
-                    options.relative = method.ok_or_else(|| invalid(name, value, "one of fieller, delta"))?;
+                "cuped" => options.cuped = word(name, value, "true, false")?,
+                "cupedDays" => {
+                    let days = value.trim().parse::<u32>().ok().filter(|days| (1..=MAX_CUPED_DAYS).contains(days));
+                    options.cuped_days =
+                        days.ok_or_else(|| invalid(name, value, "a whole number of days from 1 to 90, such as 7"))?;
                 }
-                "join" => {
-                    options.join = match value {
-                        "timestamp" => Join::Timestamp,
-                        "date" => return Err(not_yet(name, value, "use timestamp")),
-                        _ => return Err(invalid(name, value, "timestamp")),
-                    }
+                "alternative" => options.alternative = word(name, value, "two_sided, one_sided, greater, less")?,
+                "sequential" => options.sequential = Some(word(name, value, "true, false")?),
+                "power" => {
+                    let power = value.trim().parse().ok().and_then(Power::new);
+                    options.power = power
+                        .ok_or_else(|| invalid(name, value, "a number of at least 0.5 and below 1, such as 0.8"))?;
                 }
-                "winsorize" => match value.parse::<f64>() {
-                    Ok(0.0) => {}
-                    Ok(percentile) if percentile > 0.5 && percentile < 1.0 => {
-                        return Err(not_yet(name, value, "use 0, which is none"));
-                    }
-                    _ => return Err(invalid(name, value, "0, which is none")),
-                },
-                "cuped" => match value {
-                    "false" => {}
-                    "true" => return Err(not_yet(name, value, "use false")),
-                    _ => return Err(invalid(name, value, "false")),
-                },
-                "breakdown" => return Err(not_yet(name, value, "leave it out")),
+                "environment" if value.trim().is_empty() => {
+                    return Err(invalid(name, value, "the name of an environment, such as production"));
+                }
+                "environment" => options.environment = value.to_owned(),
+                "breakdown" if value.is_empty() => options.breakdown = None,
+                "breakdown" => {
+                    let breakdown = Breakdown::parse(value);
+                    let wanted = "one of user.KEY, user_custom.KEY, sdk.KEY, metadata.KEY (of the first exposure) or event.KEY (of each event's metadata), such as user.country";
+                    options.breakdown = Some(breakdown.ok_or_else(|| invalid(name, value, wanted))?);
+                }
+                "view" if value.is_empty() => options.view = None,
+                "view" => options.view = Some(word(name, value, "cumulative, daily, days_since_exposure")?),
                 "start" => options.start = Some(moment(name, value)?),
                 "end" => options.end = Some(moment(name, value)?),
                 "metrics" if value.is_empty() => {}
@@ -142,13 +271,14 @@ fn invalid(option: &str, value: &str, wanted: &str) -> OptionError {
     }
 }
 
-/// What is asked is well said, and no report computes it: a number made without it must not look like one made with it.
-fn not_yet(option: &str, value: &str, instead: &str) -> OptionError {
-    OptionError {
-        code: "not_supported_yet",
-        option: option.to_owned(),
-        message: format!("`{option}={value}` is not supported yet; {instead}"),
-    }
+/// One of several words, as the report writes it too.
+fn word<T: DeserializeOwned>(option: &str, value: &str, known: &str) -> Result<T, OptionError> {
+    let parsed = match value {
+        "true" | "false" => serde_json::from_value(Value::Bool(value == "true")).ok(),
+        _ => None,
+    };
+    let parsed = parsed.or_else(|| serde_json::from_value(Value::String(value.to_owned())).ok());
+    parsed.ok_or_else(|| invalid(option, value, &format!("one of {known}")))
 }
 
 fn moment(option: &str, value: &str) -> Result<Timestamp, OptionError> {
@@ -172,9 +302,16 @@ mod tests {
             ("relative", "delta"),
             ("start", "2026-11-01"),
             ("end", "1795438699353"),
-            ("join", "timestamp"),
-            ("winsorize", "0"),
-            ("cuped", "false"),
+            ("join", "date"),
+            ("winsorize", "0.999"),
+            ("cuped", "true"),
+            ("cupedDays", "90"),
+            ("alternative", "one_sided"),
+            ("sequential", "false"),
+            ("power", "0.9"),
+            ("environment", "staging"),
+            ("view", "days_since_exposure"),
+            ("breakdown", "user_custom.plan.name"),
             ("metrics", "a,b"),
             ("metrics", "c"),
         ];
@@ -183,6 +320,13 @@ mod tests {
         assert_eq!(options.start, Timestamp::parse_iso("2026-11-01T00:00:00Z"));
         assert_eq!(options.end, Some(Timestamp(1_795_438_699_353)));
         assert_eq!(options.metrics, ["a,b", "c"]);
+        assert_eq!((options.join, options.winsorize, options.cuped), (Join::Date, Some(0.999), true));
+        assert_eq!((options.cuped_days, options.alternative, options.sequential), (90, Tested::OneSided, Some(false)));
+        assert_eq!((options.power.get(), options.environment.as_str()), (0.9, "staging"));
+        assert_eq!(options.view, Some(View::DaysSinceExposure));
+        assert_eq!(options.breakdown, Some(Breakdown::Unit(Place::UserCustom, "plan.name".into())));
+        let none = [("winsorize", "0"), ("cuped", "false"), ("view", ""), ("breakdown", "")];
+        assert_eq!(Options::parse(none).unwrap(), Options::default());
         assert_eq!(Options::parse([]).unwrap(), Options::default());
 
         for (name, value, says) in [
@@ -200,22 +344,28 @@ mod tests {
             assert_eq!(error.option, name);
             assert!(error.to_string().contains(says), "{error}");
         }
-        for (name, value, code) in [
-            ("join", "date", "not_supported_yet"),
-            ("join", "day", "invalid_option"),
-            ("winsorize", "0.999", "not_supported_yet"),
-            ("winsorize", "0.5", "invalid_option"),
-            ("winsorize", "1", "invalid_option"),
-            ("winsorize", "NaN", "invalid_option"),
-            ("cuped", "true", "not_supported_yet"),
-            ("cuped", "yes", "invalid_option"),
-            ("breakdown", "country", "not_supported_yet"),
-            ("colour", "green", "unknown_option"),
+        for (name, value) in [
+            ("join", "day"),
+            ("winsorize", "0.5"),
+            ("winsorize", "1"),
+            ("winsorize", "NaN"),
+            ("cuped", "yes"),
+            ("cupedDays", "0"),
+            ("cupedDays", "91"),
+            ("alternative", "both"),
+            ("sequential", "1"),
+            ("power", "0.49"),
+            ("power", "1"),
+            ("environment", " "),
+            ("view", "weekly"),
+            ("breakdown", "country"),
+            ("breakdown", "user."),
+            ("breakdown", "luck.country"),
         ] {
             let error = Options::parse([(name, value)]).unwrap_err();
-            assert_eq!((error.code, error.option.as_str()), (code, name), "{name}={value}: {error}");
-            assert_eq!(error.message.contains("is not supported yet; "), code == "not_supported_yet", "{error}");
+            assert_eq!((error.code, error.option.as_str()), ("invalid_option", name), "{name}={value}: {error}");
         }
+        assert_eq!(Options::parse([("colour", "green")]).unwrap_err().code, "unknown_option");
         let backwards = [("start", "2026-11-02"), ("end", "2026-11-02")];
         assert!(Options::parse(backwards).unwrap_err().to_string().contains("after `start`"));
     }

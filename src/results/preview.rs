@@ -1,11 +1,14 @@
 //! A metric's values by day, without any exposure: what a person sees of a definition before it is used. Compares nothing.
 
-use super::definition::{Definition, EventName, Measure, Quantity, Taken};
-use super::{Log, LogError, makes_metrics};
-use crate::event::{PRODUCTION, TermId, Timestamp};
-use crate::store::{Columns, Terms};
-use hashbrown::HashMap;
-use std::ops::ControlFlow;
+use super::calendar::{Span, day_of, start_of};
+use super::definition::Definition;
+use super::entries::Walk;
+use super::gather::{Gathered, Order};
+use super::metric::Needs;
+use super::plan::{Makes, Plan};
+use super::{GATHERED_BYTES, Log, LogError};
+use crate::event::{PRODUCTION, Timestamp};
+use crate::stats::CoMoments;
 
 /// One UTC day of a metric.
 #[derive(Debug, Clone, PartialEq)]
@@ -27,8 +30,8 @@ pub struct PreviewDay {
 pub enum PreviewError {
     #[error(transparent)]
     Log(#[from] LogError),
-    #[error("values by day of a metric of this type or with criteria are not supported yet")]
-    NotSupportedYet,
+    #[error("the metric's events do not fit into memory; ask for one with fewer events")]
+    TooLarge,
 }
 
 /// The values of all units of an ID type, in production, from the day of `from` to that before `until`, each day once.
@@ -39,136 +42,62 @@ pub fn preview<L: Log + ?Sized>(
     from: Timestamp,
     until: Timestamp,
 ) -> Result<Vec<PreviewDay>, PreviewError> {
-    let terms = log.terms();
-    let (mut numerator, mut denominator) = match definition {
-        Definition::PerUnit(quantity) => (parts(quantity, terms)?, None),
-        Definition::Ratio(above, below) => (parts(above, terms)?, Some(parts(below, terms)?)),
-        Definition::Funnel(_) => return Err(PreviewError::NotSupportedYet),
+    let (first, last) = (day_of(from.0), day_of(until.0.max(from.0)) - 1);
+    let needs = Needs::of_sources(definition.sources().into_iter(), false);
+    let order = Order {
+        id_type: id_type.to_owned(),
+        environment: PRODUCTION.to_owned(),
+        start: None,
+        end: Some(until),
+        names: Some(needs.plain),
+        filtered: needs.filtered,
+        any: needs.any,
+        breakdown: None,
     };
-    let days = from.day()..until.day().max(from.day());
-    let (id_type, production) = (terms.id_type(id_type), terms.environments.find(PRODUCTION));
-    let mut units: HashMap<(i64, u64), ()> = HashMap::new();
-    log.scan(&mut |_, columns| {
-        let hashes = id_type.and_then(|id_type| columns.units_of(id_type)).unwrap_or_default();
-        for (row, &unit) in hashes.iter().enumerate().filter(|(_, unit)| **unit != 0) {
-            let day = Timestamp(columns.time[row]).day();
-            let environment = Some(TermId(columns.environment[row]));
-            if !days.contains(&day) || environment != production || !makes_metrics(columns.kind[row]) {
-                continue;
-            }
-            let mut counts = false;
-            for part in numerator.iter_mut().chain(denominator.iter_mut().flatten()) {
-                counts |= part.take(columns, row, (day, unit));
-            }
-            if counts {
-                units.insert((day, unit), ());
-            }
+    let mut gathered = Gathered::new(order, Vec::new());
+    if !gathered.read_on(log, until, GATHERED_BYTES)? {
+        return Err(PreviewError::TooLarge);
+    }
+    let plan = Plan::of(definition);
+    let mut walk = plan.walk(|source| gathered.entries(source, log.terms()));
+    let mut days = vec![(0u64, CoMoments::<2>::default()); usize::try_from(last - first + 1).unwrap_or(0)];
+    while walk.advance().is_some() {
+        for ((seen, sums), day) in days.iter_mut().zip(first..) {
+            let (from, until) = (start_of(day), start_of(day + 1));
+            let span = Span { since: from, from, until };
+            *seen += u64::from(has_any(&plan, &walk, &span));
+            sums.push(numbers(&plan, &walk, &span));
         }
-        ControlFlow::Continue(())
-    })?;
-    let total = |parts: &[Part], day: i64| parts.iter().map(|part| part.total(day)).sum::<f64>();
-    let of_day = |day: i64| {
-        let numerator = total(&numerator, day);
-        let denominator = denominator.as_ref().map(|parts| total(parts, day));
-        let value = match denominator {
-            None => Some(numerator),
-            Some(0.0) => None,
-            Some(denominator) => Some(numerator / denominator),
+    }
+    let is_ratio = !matches!(plan.makes, Makes::PerUnit(_));
+    let of_day = |((seen, sums), day): ((u64, CoMoments<2>), i64)| {
+        let [numerator, denominator] = [0, 1].map(|part| sums.sum(part).unwrap_or(f64::NAN));
+        let value = match is_ratio {
+            false => Some(numerator),
+            true => (denominator != 0.0).then_some(numerator / denominator),
         };
-        let units = units.keys().filter(|(of, _)| *of == day).count() as u64;
-        PreviewDay { day: Timestamp(day * 86_400_000), units, numerator, denominator, value }
+        PreviewDay {
+            day: Timestamp(start_of(day)),
+            units: seen,
+            numerator,
+            denominator: is_ratio.then_some(denominator),
+            value: value.filter(|value| value.is_finite()),
+        }
     };
-    Ok(days.clone().map(of_day).collect())
+    Ok(days.into_iter().zip(first..).map(of_day).collect())
 }
 
-/// What one event adds to its unit's day.
-#[derive(Clone, Copy)]
-enum Adds {
-    One,
-    Value,
-    /// One if it has a value.
-    Valued,
-    /// One for all of a day.
-    Mark,
+fn has_any(plan: &Plan, walk: &Walk<'_>, span: &Span) -> bool {
+    (0..plan.sources.len()).any(|lane| !super::entries::within(walk.lane(lane), span).is_empty())
 }
 
-/// Which events count.
-enum Name {
-    Any,
-    Is(TermId),
-}
-
-struct Part {
-    adds: Adds,
-    names: Vec<Name>,
-    cap: f64,
-    sums: HashMap<(i64, u64), f64>,
-}
-
-fn parts(quantity: &Quantity, terms: &Terms) -> Result<Vec<Part>, PreviewError> {
-    let one = |adds: Adds, measure: &Measure| Ok(vec![Part::new(adds, measure, terms)?]);
-    match quantity {
-        Quantity::Count(measure) => one(Adds::One, measure),
-        Quantity::Sum(measure) => one(Adds::Value, measure),
-        Quantity::Valued(measure) => one(Adds::Valued, measure),
-        Quantity::Any(measure) | Quantity::DayShare(measure) | Quantity::AnyWithin { measure, .. } => {
-            one(Adds::Mark, measure)
+fn numbers(plan: &Plan, walk: &Walk<'_>, span: &Span) -> [f64; 2] {
+    match &plan.makes {
+        Makes::PerUnit(quantity) => [quantity.of(walk, span), 0.0],
+        Makes::Ratio(numerator, denominator) => [numerator.of(walk, span), denominator.of(walk, span)],
+        Makes::Funnel(steps) => {
+            let taken = steps.of(walk, span);
+            [taken[taken.len() - 1], taken[0]]
         }
-        Quantity::SumOf(quantities) => {
-            let parts = quantities.iter().map(|quantity| parts(quantity, terms));
-            Ok(parts.collect::<Result<Vec<_>, _>>()?.into_iter().flatten().collect())
-        }
-        Quantity::Distinct(_)
-        | Quantity::RollingShare { .. }
-        | Quantity::New(_)
-        | Quantity::Returnable { .. }
-        | Quantity::Returned { .. } => Err(PreviewError::NotSupportedYet),
-    }
-}
-
-impl Part {
-    fn new(adds: Adds, measure: &Measure, terms: &Terms) -> Result<Part, PreviewError> {
-        let mut names = Vec::new();
-        for source in &measure.sources {
-            let is_plain = matches!(source.taken, Taken::Occurrence | Taken::Value) && source.criteria.is_empty();
-            match &source.event {
-                _ if !is_plain => return Err(PreviewError::NotSupportedYet),
-                EventName::Any => names.push(Name::Any),
-                // A name that never occurred has nothing to add.
-                EventName::Named(name) => names.extend(terms.names.find(name).map(Name::Is)),
-            }
-        }
-        Ok(Part { adds, names, cap: measure.cap_per_day.unwrap_or(f64::INFINITY), sums: HashMap::new() })
-    }
-
-    /// Whether the event in this row is one of the part's.
-    fn take(&mut self, columns: &Columns, row: usize, unit_day: (i64, u64)) -> bool {
-        let name = TermId(columns.name[row]);
-        let is_meant = |wanted: &&Name| matches!(wanted, Name::Any) || matches!(wanted, Name::Is(id) if *id == name);
-        let times = self.names.iter().filter(is_meant).count();
-        if times == 0 {
-            return false;
-        }
-        let value = columns.value[row];
-        let added = match self.adds {
-            Adds::One | Adds::Mark => 1.0,
-            Adds::Value if value.is_nan() => 0.0,
-            Adds::Value => value,
-            Adds::Valued => f64::from(u8::from(!value.is_nan())),
-        };
-        *self.sums.entry(unit_day).or_default() += added * times as f64;
-        true
-    }
-
-    fn total(&self, day: i64) -> f64 {
-        let of_unit = |sum: f64| match self.adds {
-            Adds::Mark => 1.0,
-            _ => sum.min(self.cap),
-        };
-        let mut sums: Vec<f64> =
-            self.sums.iter().filter(|((of, _), _)| *of == day).map(|(_, sum)| of_unit(*sum)).collect();
-        // In one order whatever the hashes are, so that the last digits do not differ from call to call.
-        sums.sort_unstable_by(f64::total_cmp);
-        sums.into_iter().sum()
     }
 }

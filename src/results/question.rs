@@ -22,8 +22,32 @@ pub struct Question {
     pub start: Option<Timestamp>,
     /// The first moment that no longer counts; without it the newest event is the last that counts.
     pub end: Option<Timestamp>,
+    /// Until when one is told not to decide: intervals hold however often one looks, if `sequential`.
+    pub planned_end: Option<Timestamp>,
+    pub sequential: bool,
+    pub corrections: Corrections,
+    /// The part of all units that takes part, above 0 and at most 1.
+    pub allocation: f64,
     /// The scorecard, in the order of the report.
     pub metrics: Vec<MetricChoice>,
+}
+
+/// How many tests at once are made up for. Families are of primary and secondary metrics.
+#[derive(Debug, Clone, Copy, PartialEq, Default, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", default)]
+pub struct Corrections {
+    /// The error rate is divided among the groups that are compared with control.
+    pub bonferroni_groups: bool,
+    /// The error rate is divided among the metrics.
+    pub bonferroni_metrics: bool,
+    /// The part of the error rate that all primary metrics have together; the same for each metric without.
+    pub primary_share: Option<f64>,
+    /// The false discovery rate is controlled over groups.
+    pub benjamini_hochberg_groups: bool,
+    /// The false discovery rate is controlled over metrics.
+    pub benjamini_hochberg_metrics: bool,
+    /// The false discovery rate is controlled for primary metrics only.
+    pub benjamini_hochberg_primary_only: bool,
 }
 
 #[derive(Debug, Clone, PartialEq)]
@@ -125,6 +149,7 @@ pub enum QuestionKind {
 }
 
 /// Groups that are compared with one another: an experiment's, or the two sides of one rule of a gate.
+#[derive(Debug, Clone, PartialEq)]
 pub(super) struct Split {
     pub rule: Option<Rule>,
     pub groups: Vec<Group>,

@@ -1,19 +1,18 @@
 //! The report: one experiment's or gate's results as plain data. Page, JSON and command line show this same document. A
-//! number that does not exist is null, with a `reason` beside it. Assembles; computes nothing itself.
+//! number that does not exist is null, with a `reason` beside it. Computes nothing.
 
-use super::accumulate::{Total, Totals};
-use super::metric::Chosen;
-use super::options::{Crossovers, Join, Options};
-use super::question::{MetricKind, Question, QuestionKind, Role, Split};
+use super::compare::ends;
+use super::options::{Breakdown, Crossovers, Join, Options, Tested, View};
+
+use super::question::{Direction, Group, MetricKind, QuestionKind, Role, Rule, Split};
 use super::units::Units;
-use super::{Log, Period, health};
 use crate::event::Timestamp;
-use crate::stats::{self, Balanced, Method, Moments, Test, Undefined};
+use crate::stats::{self, Alternative, Balance, Balanced, Method, Test, Undefined};
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 
 /// The version of the report's form; names are added without changing it.
-const VERSION: u32 = 1;
+pub(super) const VERSION: u32 = 1;
 
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
@@ -53,18 +52,59 @@ pub struct Window {
 
 /// The options that the report was made with.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", default)]
 pub struct Used {
     pub level: f64,
     pub crossovers: Crossovers,
     pub relative: Method,
     pub join: Join,
-    /// The percentile above which values are cut; 0 is none, the only one that is computed.
+    /// The percentile above which unit totals are cut, for the variant `winsorized`; 0 is none.
     pub winsorize: f64,
-    /// Whether values are adjusted by those before the exposure; that is not computed, so always false.
+    /// Whether there is a variant `cuped`.
     pub cuped: bool,
+    pub cuped_days: u32,
+    pub alternative: Tested,
+    /// Whether looking early is made up for: as asked for, or as the experiment says until its planned end.
+    pub sequential: bool,
+    pub power: f64,
+    pub environment: String,
     pub start: Option<i64>,
     pub end: Option<i64>,
     pub metrics: Vec<String>,
+    pub view: Option<View>,
+    /// As it was asked for: `user.country`.
+    pub breakdown: Option<String>,
+}
+
+impl Used {
+    /// What was asked for. Whether looking early is made up for shows only beside the log.
+    pub(super) fn of(options: &Options, sequential: bool) -> Used {
+        let ms = |time: Option<Timestamp>| time.map(|time| time.0);
+        Used {
+            level: options.level.get(),
+            crossovers: options.crossovers,
+            relative: options.relative,
+            join: options.join,
+            winsorize: options.winsorize.unwrap_or(0.0),
+            cuped: options.cuped,
+            cuped_days: options.cuped_days,
+            alternative: options.alternative,
+            sequential,
+            power: options.power.get(),
+            environment: options.environment.clone(),
+            start: ms(options.start),
+            end: ms(options.end),
+            metrics: options.metrics.clone(),
+            view: options.view,
+            breakdown: options.breakdown.as_ref().map(Breakdown::to_string),
+        }
+    }
+}
+
+impl Default for Used {
+    fn default() -> Used {
+        Used::of(&Options::default(), false)
+    }
 }
 
 /// Groups compared with one another.
@@ -83,6 +123,35 @@ pub struct Analysis {
     pub not_counted: BTreeMap<String, u64>,
     pub srm: Srm,
     pub health: Vec<Check>,
+    pub metrics: Vec<Metric>,
+    /// With a view: how many units of each group were exposed for the first time on each day.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub exposure_days: Vec<ExposureDay>,
+    /// With a break-down: the parts, the largest first.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub strata: Vec<Stratum>,
+}
+
+/// First exposures of one UTC day.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ExposureDay {
+    /// Its first moment, in milliseconds since the epoch.
+    pub start: i64,
+    /// In the order of `groups`.
+    pub units: Vec<u64>,
+}
+
+/// What a part of the units, or of the events, came to.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Stratum {
+    /// The text that they share; null where they have none. `other` tells whether it stands for all the smaller parts.
+    pub value: Option<String>,
+    pub other: bool,
+    /// In the order of the analysis' groups. Absent where events, and not units, are told apart.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub units: Vec<u64>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub srm: Option<Srm>,
     pub metrics: Vec<Metric>,
 }
 
@@ -133,6 +202,33 @@ pub struct Metric {
     #[serde(rename = "type")]
     pub kind: MetricKind,
     pub role: Role,
+    /// Which way is better, where somebody has said.
+    pub direction: Option<Direction>,
+    pub groups: Vec<MetricGroup>,
+    pub comparisons: Vec<Comparison>,
+    /// Of a funnel: each step but the first, as a share of the one before it.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub steps: Vec<Step>,
+    /// With a view: the metric by day.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub series: Vec<Point>,
+}
+
+/// A step of a funnel.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Step {
+    /// The event of the step.
+    pub event: String,
+    pub groups: Vec<MetricGroup>,
+    pub comparisons: Vec<Comparison>,
+}
+
+/// One day of a view.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Point {
+    /// `cumulative` and `daily`: the first moment of the UTC day, in milliseconds since the epoch. `days_since_exposure`: how
+    /// many days lie between the exposure and the begin of this one.
+    pub day: i64,
     pub groups: Vec<MetricGroup>,
     pub comparisons: Vec<Comparison>,
 }
@@ -141,10 +237,14 @@ pub struct Metric {
 #[serde(rename_all = "camelCase")]
 pub struct MetricGroup {
     pub name: String,
+    /// Of ratios and means: those that have a denominator (participating units).
     pub units: u64,
     pub sum: Option<f64>,
+    /// Of ratios and means: what the sum is divided by.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub denominator: Option<f64>,
     pub mean: Option<f64>,
-    /// Of the units' values, with n - 1.
+    /// Of the units' values, with n - 1; of a ratio: n times the variance of the ratio.
     pub variance: Option<f64>,
     /// Of the mean.
     pub standard_error: Option<f64>,
@@ -152,20 +252,35 @@ pub struct MetricGroup {
     pub reason: Option<String>,
 }
 
+/// Low and high end of an interval; an end that is null is open.
+pub type Ends = [Option<f64>; 2];
+
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Comparison {
     /// The test group's name.
     pub group: String,
     /// The control group's name.
     pub control: String,
-    /// `plain`: unit totals as they are.
+    /// `plain`: unit totals as they are. `winsorized`: cut above a percentile. `cuped`: adjusted by what was before the
+    /// exposure. `winsorized_cuped`: cut, then adjusted.
     pub variant: String,
+    /// Of variants that are not plain: the test group's and the control group's numbers.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub groups: Option<Vec<MetricGroup>>,
     pub absolute: Absolute,
     pub relative: Lift,
-    /// Null: no sequential test was asked for.
-    pub sequential: (),
+    /// Null: looking early is not made up for.
+    pub sequential: Option<SequentialTest>,
     /// Null: no correction for many tests was asked for.
-    pub adjusted: (),
+    pub adjusted: Option<Corrected>,
+    pub mde: Option<Detectable>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub cuped: Option<CupedUse>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub winsorized: Option<Winsor>,
+    /// Of counts, sums, ratios and means on the scorecard.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub impact: Option<Impacts>,
 }
 
 /// Test mean minus control mean.
@@ -174,9 +289,11 @@ pub struct Comparison {
 pub struct Absolute {
     pub delta: Option<f64>,
     pub standard_error: Option<f64>,
-    pub ci: Option<[f64; 2]>,
-    /// Two-sided.
+    pub ci: Option<Ends>,
     pub p: Option<f64>,
+    /// What `p` and `ci` are for: `two_sided`, `greater` or `less`.
+    #[serde(default)]
+    pub alternative: Alternative,
     pub test: Option<Test>,
     /// Welch's degrees of freedom, also where the test is z.
     pub dof: Option<f64>,
@@ -188,8 +305,96 @@ pub struct Absolute {
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Lift {
     pub delta: Option<f64>,
-    pub ci: Option<[f64; 2]>,
+    pub ci: Option<Ends>,
     pub method: Method,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub reason: Option<String>,
+}
+
+/// A test that holds however often one looks.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct SequentialTest {
+    /// Of the absolute difference.
+    pub ci: Option<Ends>,
+    pub p: Option<f64>,
+    pub relative_ci: Option<Ends>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub reason: Option<String>,
+}
+
+/// A test after correction for many tests.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Corrected {
+    /// `bonferroni` or `benjamini_hochberg`.
+    pub method: String,
+    /// The error rate that is left for this test; null if none is.
+    pub alpha: Option<f64>,
+    /// To be compared with the error rate of the report: 1 - `level`.
+    pub p: Option<f64>,
+    /// Of the absolute difference, at 1 - `alpha`.
+    pub ci: Option<Ends>,
+    pub relative_ci: Option<Ends>,
+}
+
+/// The smallest effect that an experiment of this size finds.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Detectable {
+    /// How often it finds it.
+    pub power: f64,
+    pub absolute: Option<f64>,
+    /// As a fraction of the control mean.
+    pub relative: Option<f64>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub reason: Option<String>,
+}
+
+/// How the adjustment came out.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct CupedUse {
+    pub theta: Option<f64>,
+    pub correlation: Option<f64>,
+    /// The part of the variance that it took away.
+    pub variance_reduction: Option<f64>,
+    /// Units of both groups that have anything before their exposure.
+    pub units_with_before: u64,
+    /// Whether Statsig would use it: enough units, enough of them with something before, and less variance.
+    pub eligible: bool,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub reason: Option<String>,
+}
+
+/// How totals were cut.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Winsor {
+    pub percentile: f64,
+    /// The percentile by nearest rank of all groups' totals that are not 0; of ratios that of the numerator. Null: all are 0.
+    pub cap: Option<f64>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub denominator_cap: Option<f64>,
+}
+
+/// What a difference means for the metric as a whole.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Impacts {
+    /// In the period, by the units that were in the test group.
+    pub topline: ImpactNumbers,
+    /// If all units had been in the test group.
+    pub projected: ImpactNumbers,
+}
+
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct ImpactNumbers {
+    /// Per day for counts and sums; of the ratio itself for ratios.
+    pub absolute: Option<f64>,
+    pub absolute_ci: Option<Ends>,
+    /// A fraction of what the metric would be without the experiment.
+    pub relative: Option<f64>,
+    pub relative_ci: Option<Ends>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub reason: Option<String>,
 }
@@ -201,144 +406,52 @@ impl Report {
     }
 }
 
-pub(super) fn report<L: Log + ?Sized>(
-    log: &L,
-    question: &Question,
-    options: &Options,
-    period: &Period,
-    mut analyses: Vec<Analysis>,
-) -> Report {
-    let analysis = if analyses.len() == 1 { analyses.pop() } else { None };
-    let ms = |time: Option<Timestamp>| time.map(|time| time.0);
-    Report {
-        version: VERSION,
-        kind: question.kind(),
-        name: question.name.clone(),
-        id_type: question.id_type.clone(),
-        as_of: AsOf { sequence: log.next_sequence().0.checked_sub(1), time: ms(log.as_of_time()) },
-        window: Window { start: ms(period.start), end: ms(period.end) },
-        options: Used {
-            level: options.level.get(),
-            crossovers: options.crossovers,
-            relative: options.relative,
-            join: options.join,
-            winsorize: 0.0,
-            cuped: false,
-            start: ms(options.start),
-            end: ms(options.end),
-            metrics: options.metrics.clone(),
+pub(super) fn srm(sizes: &[u64], split: &Split) -> (Srm, Result<Balance, Undefined>) {
+    let weights: Vec<f64> = split.groups.iter().map(|group| group.size).collect();
+    let balance = stats::balance(sizes, Some(&weights));
+    let srm = match &balance {
+        Ok(found) => Srm {
+            chi2: Some(found.chi2),
+            dof: Some(found.dof),
+            p: Some(found.p),
+            status: Some(found.status),
+            reason: None,
         },
-        analysis,
-        rules: analyses,
-    }
+        Err(why) => Srm { chi2: None, dof: None, p: None, status: None, reason: Some(why.reason.to_owned()) },
+    };
+    (srm, balance)
 }
 
-pub(super) fn analysis(
-    question: &Question,
-    split: &Split,
-    units: &Units,
-    totals: &Totals,
-    chosen: &Chosen,
-    options: &Options,
-) -> Analysis {
-    let weights: Vec<f64> = split.groups.iter().map(|group| group.size).collect();
-    let balance = stats::balance(&units.sizes, Some(&weights));
-    let groups = split.groups.iter().enumerate().map(|(at, group)| GroupSummary {
+pub(super) fn group_summaries(split: &Split, units: &Units) -> Vec<GroupSummary> {
+    let of = |(at, group): (usize, &Group)| GroupSummary {
         name: group.name.clone(),
         id: group.id.clone(),
         control: at == split.control,
         size: group.size,
         units: units.sizes[at],
         exposures: units.exposures[at],
-    });
-    let metrics = chosen.iter().map(|(metric, slot)| Metric {
-        name: metric.name.clone(),
-        kind: metric.kind,
-        role: metric.role,
-        groups: metric_groups(split, moments(&totals.events[slot], metric.kind)),
-        comparisons: comparisons(split, moments(&totals.events[slot], metric.kind), options),
-    });
-    Analysis {
-        rule: split.rule.as_ref().map(|rule| RuleSummary {
-            id: rule.id.clone(),
-            name: rule.name.clone(),
-            pass_percentage: rule.pass_percentage,
-        }),
-        groups: groups.collect(),
-        crossovers: units.crossovers,
-        overridden: units.overridden,
-        not_counted: units.not_counted.iter().map(|(reason, count)| (reason.as_str().to_owned(), *count)).collect(),
-        srm: match &balance {
-            Ok(found) => Srm {
-                chi2: Some(found.chi2),
-                dof: Some(found.dof),
-                p: Some(found.p),
-                status: Some(found.status),
-                reason: None,
-            },
-            Err(why) => Srm { chi2: None, dof: None, p: None, status: None, reason: Some(why.reason.to_owned()) },
-        },
-        health: health::checks(question, split, units, totals, chosen, &balance),
-        metrics: metrics.collect(),
-    }
+    };
+    split.groups.iter().enumerate().map(of).collect()
 }
 
-fn moments(total: &Total, kind: MetricKind) -> &[Moments] {
-    match kind {
-        MetricKind::EventUser => &total.users,
-        _ => &total.count,
+impl RuleSummary {
+    pub(super) fn of(rule: &Rule) -> RuleSummary {
+        RuleSummary { id: rule.id.clone(), name: rule.name.clone(), pass_percentage: rule.pass_percentage }
     }
 }
 
 /// Gathers what exists and the reason of the first number that does not.
 #[derive(Default)]
-struct Reason(Option<&'static str>);
+pub(super) struct Reason(Option<&'static str>);
 
 impl Reason {
-    fn keep<T>(&mut self, found: Result<T, Undefined>) -> Option<T> {
+    pub fn keep<T>(&mut self, found: Result<T, Undefined>) -> Option<T> {
         found.map_err(|why| self.0.get_or_insert(why.reason)).ok()
     }
 
-    fn text(self) -> Option<String> {
+    pub fn text(self) -> Option<String> {
         self.0.map(str::to_owned)
     }
-}
-
-fn metric_groups(split: &Split, moments: &[Moments]) -> Vec<MetricGroup> {
-    let of = |name: &str, moments: &Moments| {
-        let mut reason = Reason::default();
-        MetricGroup {
-            name: name.to_owned(),
-            units: moments.n(),
-            sum: reason.keep(moments.sum()),
-            mean: reason.keep(moments.mean()),
-            variance: reason.keep(moments.variance()),
-            standard_error: reason.keep(moments.variance_of_mean().map(f64::sqrt)),
-            reason: reason.text(),
-        }
-    };
-    split.groups.iter().zip(moments).map(|(group, moments)| of(&group.name, moments)).collect()
-}
-
-fn comparisons(split: &Split, moments: &[Moments], options: &Options) -> Vec<Comparison> {
-    let control = moments[split.control].estimate();
-    let tests = split.groups.iter().zip(moments).enumerate().filter(|(at, _)| *at != split.control);
-    tests
-        .map(|(_, (group, moments))| {
-            let test = moments.estimate();
-            let difference = stats::difference(&test, &control, options.level);
-            let lift = stats::relative(&test, &control, &difference, options.relative);
-            Comparison {
-                group: group.name.clone(),
-                control: split.groups[split.control].name.clone(),
-                variant: "plain".to_owned(),
-                absolute: Absolute::from(difference),
-                relative: Lift::from(lift),
-                sequential: (),
-                adjusted: (),
-            }
-        })
-        .collect()
 }
 
 impl From<stats::Difference> for Absolute {
@@ -350,8 +463,9 @@ impl From<stats::Difference> for Absolute {
         Absolute {
             delta,
             standard_error,
-            ci: inference.map(|inference| [inference.ci.low, inference.ci.high]),
+            ci: inference.map(|inference| ends(inference.ci)),
             p: inference.map(|inference| inference.p),
+            alternative: found.alternative,
             test: inference.map(|inference| inference.test),
             dof: inference.map(|inference| inference.dof),
             reason: reason.text(),
@@ -364,8 +478,21 @@ impl From<stats::Relative> for Lift {
         let mut reason = Reason::default();
         Lift {
             delta: reason.keep(found.delta),
-            ci: reason.keep(found.ci).map(|ci| [ci.low, ci.high]),
+            ci: reason.keep(found.ci).map(ends),
             method: found.method,
+            reason: reason.text(),
+        }
+    }
+}
+
+impl From<stats::Impact> for ImpactNumbers {
+    fn from(found: stats::Impact) -> ImpactNumbers {
+        let mut reason = Reason::default();
+        ImpactNumbers {
+            absolute: reason.keep(found.absolute),
+            absolute_ci: reason.keep(found.absolute_ci).map(ends),
+            relative: reason.keep(found.relative),
+            relative_ci: reason.keep(found.relative_ci).map(ends),
             reason: reason.text(),
         }
     }

@@ -150,7 +150,10 @@ fn row(name: String, metric: &Metric, comparison: &Comparison, level: f64) -> Ve
 
 fn interval(lift: &Lift) -> String {
     match lift.ci {
-        Some([low, high]) => format!("{} to {}", change(low), change(high)),
+        Some([low, high]) => {
+            let end = |end: Option<f64>| end.map_or("open".to_owned(), change);
+            format!("{} to {}", end(low), end(high))
+        }
         None => spaced(lift.reason.as_deref()),
     }
 }

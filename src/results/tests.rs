@@ -4,7 +4,7 @@ mod memory;
 mod oracle;
 
 use super::*;
-use crate::event::Basis;
+use crate::event::{Basis, Kind};
 use crate::stats::Balanced;
 use memory::{Memory, Row, at, exposure, gate_exposure, layer_exposure, resting_on, track};
 
@@ -22,6 +22,10 @@ fn experiment() -> Question {
         },
         start: Some(at(0)),
         end: Some(at(3_600_000)),
+        planned_end: None,
+        sequential: false,
+        corrections: Corrections::default(),
+        allocation: 1.0,
         metrics: vec![],
     }
 }

@@ -3,11 +3,13 @@
 
 use super::options::Crossovers;
 use super::question::{Question, Split};
+use super::roster::NOBODY;
 use super::standing::{NotCounted, Verdict, circumstance, verdict};
-use super::{SeenExposure, Terms};
-use crate::event::Timestamp;
+use crate::event::{Subject, Timestamp};
+use crate::store::Terms;
 use hashbrown::HashMap;
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
 /// When a unit met a group. The least comes first: at the same moment an override goes before groups, and groups keep
 /// their order. An override has place 0, a group its own place + 1.
@@ -19,90 +21,151 @@ struct Meeting {
 
 const OVERRIDE: u16 = 0;
 
-/// All exposures of one split, while they are read.
+impl Meeting {
+    const NEVER: Meeting = Meeting { time: Timestamp::MAX, place: u16::MAX };
+}
+
+/// An exposure to anything, as the columns tell it.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct SeenExposure {
+    pub subject: u32,
+    pub time: Timestamp,
+    /// The unit's number, or `NOBODY` without a unit of the wanted ID type.
+    pub unit: u32,
+    pub in_environment: bool,
+    /// The code of its text, where units are told apart by one.
+    pub text: Option<u32>,
+}
+
+/// All exposures of one split.
 pub(super) struct Exposures {
+    question: Arc<Question>,
+    split: Arc<Split>,
+    /// By subject.
     verdicts: Vec<Verdict>,
-    index: HashMap<u64, u32>,
-    /// The earliest meeting with the place that each unit was first read with.
+    /// By unit: the earliest meeting with the place that it was first read with.
     meetings: Vec<Meeting>,
     /// The earliest meetings with other places; few units have any.
     others: HashMap<u32, Vec<Meeting>>,
+    met: usize,
     counted: Vec<u64>,
     not_counted: BTreeMap<NotCounted, u64>,
 }
 
 impl Exposures {
-    pub fn new(question: &Question, split: &Split, terms: &Terms) -> Exposures {
-        let mut verdicts = vec![Verdict::Irrelevant; terms.subjects.len() + 1];
-        for (id, subject) in terms.subjects_where(|_| true) {
-            verdicts[id.0 as usize] = verdict(question, split, &subject);
-        }
+    pub fn new(question: Arc<Question>, split: Arc<Split>) -> Exposures {
         Exposures {
-            verdicts,
-            index: HashMap::new(),
+            verdicts: Vec::new(),
             meetings: Vec::new(),
             others: HashMap::new(),
+            met: 0,
             counted: vec![0; split.groups.len()],
             not_counted: BTreeMap::new(),
+            question,
+            split,
         }
     }
 
-    pub fn take(&mut self, exposure: &SeenExposure) {
-        let verdict = self.verdicts.get(exposure.subject).copied().unwrap_or(Verdict::Irrelevant);
-        let hindrance = || circumstance(exposure.production, exposure.in_period, exposure.unit != 0);
-        let reason = match verdict {
-            Verdict::Irrelevant => return,
+    /// The same question, with no exposure yet.
+    pub fn emptied(&self) -> Exposures {
+        Exposures::new(self.question.clone(), self.split.clone())
+    }
+
+    pub fn split(&self) -> &Split {
+        &self.split
+    }
+
+    /// Judges the subjects that the log has by now.
+    pub fn learn(&mut self, terms: &Terms) {
+        let known = self.verdicts.len();
+        self.verdicts.resize(terms.subjects.len() + 1, Verdict::Irrelevant);
+        for (id, text) in terms.subjects.iter().skip(known.saturating_sub(1)) {
+            if let Some(subject) = Subject::decode(text) {
+                self.verdicts[id.0 as usize] = verdict(&self.question, &self.split, &subject);
+            }
+        }
+    }
+
+    fn verdict(&self, subject: u32) -> Verdict {
+        self.verdicts.get(subject as usize).copied().unwrap_or(Verdict::Irrelevant)
+    }
+
+    /// Whether an exposure to this is one to the experiment or gate.
+    pub fn is_relevant(&self, subject: u32) -> bool {
+        self.verdict(subject) != Verdict::Irrelevant
+    }
+
+    /// Takes an exposure in, and tells whether it counts: whether its unit met a group by it.
+    pub fn take(&mut self, exposure: &SeenExposure, in_period: bool) -> bool {
+        let hindrance = circumstance(exposure.in_environment, in_period, exposure.unit != NOBODY);
+        let reason = match self.verdict(exposure.subject) {
+            Verdict::Irrelevant => return false,
             Verdict::NotAGroup(reason) => reason,
-            Verdict::Forced(reason) => hindrance().unwrap_or_else(|| {
+            Verdict::Forced(reason) => hindrance.unwrap_or_else(|| {
                 self.meet(exposure.unit, Meeting { time: exposure.time, place: OVERRIDE });
                 reason
             }),
-            Verdict::Group(group) => match hindrance() {
+            Verdict::Group(group) => match hindrance {
                 Some(reason) => reason,
                 None => {
                     self.counted[usize::from(group)] += 1;
-                    return self.meet(exposure.unit, Meeting { time: exposure.time, place: group + 1 });
+                    self.meet(exposure.unit, Meeting { time: exposure.time, place: group + 1 });
+                    return true;
                 }
             },
         };
         *self.not_counted.entry(reason).or_default() += 1;
+        false
     }
 
-    fn meet(&mut self, unit: u64, meeting: Meeting) {
-        let next = u32::try_from(self.meetings.len()).expect("2^32 units need more memory than any box has");
-        let at = *self.index.entry(unit).or_insert(next);
-        if at == next {
-            self.meetings.push(meeting);
+    fn meet(&mut self, unit: u32, meeting: Meeting) {
+        let at = unit as usize;
+        if self.meetings.len() <= at {
+            self.meetings.resize(at + 1, Meeting::NEVER);
+        }
+        let first = &mut self.meetings[at];
+        if *first == Meeting::NEVER {
+            *first = meeting;
+            self.met += 1;
             return;
         }
-        let first = &mut self.meetings[at as usize];
         if first.place == meeting.place {
             first.time = first.time.min(meeting.time);
             return;
         }
-        let others = self.others.entry(at).or_default();
+        let others = self.others.entry(unit).or_default();
         match others.iter_mut().find(|other| other.place == meeting.place) {
             Some(other) => other.time = other.time.min(meeting.time),
             None => others.push(meeting),
         }
     }
 
-    /// Decides every unit's group, once all exposures are known.
-    pub fn settle(self, crossovers: Crossovers) -> Units {
-        let members = |meeting: &Meeting| match meeting.place {
+    /// Whether the unit was exposed, whatever became of it.
+    pub fn has_met(&self, unit: u32) -> bool {
+        self.meetings.get(unit as usize).is_some_and(|first| *first != Meeting::NEVER)
+    }
+
+    /// Decides every unit's group, once all exposures are known. `ahead` are exposures that are not in the period yet.
+    pub fn settle(&self, crossovers: Crossovers, ahead: &[SeenExposure]) -> Units {
+        let members = |first: &Meeting| match first.place {
             OVERRIDE => Member::NONE,
-            place => Member { since: meeting.time, group: place - 1 },
+            place => Member { since: first.time, group: place - 1 },
         };
-        let mut members: Vec<Member> = self.meetings.iter().map(members).collect();
-        let mut overridden = members.iter().filter(|member| member.group == Member::NONE.group).count() as u64;
+        let mut members: Vec<Member> = self
+            .meetings
+            .iter()
+            .map(|first| if *first == Meeting::NEVER { Member::NONE } else { members(first) })
+            .collect();
+        let mut overridden = self.met as u64 - members.iter().filter(|member| member.group().is_some()).count() as u64;
         let mut more: HashMap<u32, Vec<u32>> = HashMap::new();
         let mut crossed = 0;
         // In order of units, so that further memberships get the same numbers each time.
-        let mut others: Vec<(u32, Vec<Meeting>)> = self.others.into_iter().collect();
-        others.sort_unstable_by_key(|(at, _)| *at);
-        for (at, mut met) in others {
+        let mut others: Vec<(&u32, &Vec<Meeting>)> = self.others.iter().collect();
+        others.sort_unstable_by_key(|(at, _)| **at);
+        for (&at, others) in others {
             let primary = self.meetings[at as usize];
             overridden -= u64::from(primary.place == OVERRIDE);
+            let mut met = others.clone();
             met.push(primary);
             met.sort_unstable();
             members[at as usize] = Member::NONE;
@@ -131,15 +194,28 @@ impl Exposures {
         for group in members.iter().filter_map(Member::group) {
             sizes[group] += 1;
         }
+        let mut not_counted = self.not_counted.clone();
+        for exposure in ahead {
+            let reason = match self.verdict(exposure.subject) {
+                Verdict::Irrelevant => continue,
+                Verdict::NotAGroup(reason) => reason,
+                Verdict::Forced(_) | Verdict::Group(_) => {
+                    let hindrance = circumstance(exposure.in_environment, false, exposure.unit != NOBODY);
+                    hindrance.unwrap_or(NotCounted::OutsideWindow)
+                }
+            };
+            *not_counted.entry(reason).or_default() += 1;
+        }
         Units {
-            index: self.index,
+            exposed: self.met as u64,
+            numbered: self.meetings.len(),
             members,
             more,
             sizes,
-            exposures: self.counted,
+            exposures: self.counted.clone(),
             crossovers: crossed,
             overridden,
-            not_counted: self.not_counted,
+            not_counted,
         }
     }
 }
@@ -147,27 +223,25 @@ impl Exposures {
 /// A unit in a group.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Member {
-    since: Timestamp,
+    pub since: Timestamp,
     group: u16,
 }
 
 impl Member {
-    /// A unit that takes no part: a crossover or overridden.
+    /// A unit that takes no part: never exposed, a crossover or overridden.
     const NONE: Member = Member { since: Timestamp::MAX, group: u16::MAX };
 
     pub fn group(&self) -> Option<usize> {
         (self.group != Member::NONE.group).then_some(usize::from(self.group))
     }
-
-    /// Whether an event of this moment counts for it.
-    pub fn counts(&self, time: Timestamp) -> bool {
-        self.group().is_some() && self.since <= time
-    }
 }
 
 /// The units of one split, settled.
 pub(super) struct Units {
-    index: HashMap<u64, u32>,
+    /// Units that were exposed, whatever became of them.
+    pub exposed: u64,
+    /// How many of `members` are units by their number; those behind are further memberships.
+    numbered: usize,
     members: Vec<Member>,
     /// Further memberships of a unit, where crossovers are kept in both groups.
     more: HashMap<u32, Vec<u32>>,
@@ -183,23 +257,21 @@ pub(super) struct Units {
 }
 
 impl Units {
-    /// The dense number of a unit that was exposed.
-    pub fn find(&self, unit: u64) -> Option<u32> {
-        self.index.get(&unit).copied()
+    /// The memberships of a unit: its own if it takes part, and those in further groups.
+    pub fn memberships(&self, unit: u32) -> impl Iterator<Item = &Member> {
+        let more = if self.more.is_empty() { None } else { self.more.get(&unit) };
+        let further = more.into_iter().flatten().map(|at| &self.members[*at as usize]);
+        let own = self.members[..self.numbered].get(unit as usize).filter(|member| member.group().is_some());
+        own.into_iter().chain(further)
     }
 
-    pub fn member(&self, at: u32) -> &Member {
-        &self.members[at as usize]
-    }
-
-    /// All memberships of a unit, by number: its own, and those in further groups.
-    pub fn memberships(&self, at: u32) -> impl Iterator<Item = u32> + '_ {
-        let more = if self.more.is_empty() { None } else { self.more.get(&at) };
-        std::iter::once(at).chain(more.into_iter().flatten().copied())
-    }
-
-    /// How many units were exposed, whatever became of them.
-    pub fn exposed(&self) -> usize {
-        self.index.len()
+    /// All units that take part, by number, with their memberships.
+    pub fn all(&self) -> impl Iterator<Item = (u32, &Member)> {
+        let own = (0u32..).zip(&self.members[..self.numbered]).filter(|(_, member)| member.group().is_some());
+        let further = |(unit, places): (&u32, &Vec<u32>)| (*unit, places.clone());
+        let mut more: Vec<(u32, Vec<u32>)> = self.more.iter().map(further).collect();
+        more.sort_unstable();
+        let more = more.into_iter().flat_map(|(unit, places)| places.into_iter().map(move |place| (unit, place)));
+        own.chain(more.map(|(unit, place)| (unit, &self.members[place as usize])))
     }
 }

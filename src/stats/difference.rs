@@ -1,7 +1,7 @@
 //! The difference of two means and its test: z, or Welch's t where there are few degrees of freedom. Formulas and the choice
 //! between them follow Statsig's documentation of p-values and confidence intervals.
 
-use super::{Defined, Estimate, Interval, Level, Undefined, finite};
+use super::{Alternative, Defined, Estimate, Interval, Level, Undefined, finite};
 use statrs::distribution::{ContinuousCDF, Normal, StudentsT};
 
 /// Below this many Welch degrees of freedom Student's t replaces the normal distribution.
@@ -23,28 +23,49 @@ impl Test {
         }
     }
 
-    /// The distribution for this many Welch degrees of freedom.
-    fn for_dof(dof: f64) -> Test {
-        if dof < STUDENT_BELOW_DOF { Test::WelchT } else { Test::Z }
-    }
-
-    /// Probability of a statistic at least this far from zero, on both sides. From the survival function, so that tiny
-    /// values keep their digits.
-    fn two_sided_p(self, statistic: f64, dof: f64) -> f64 {
-        let distance = statistic.abs();
-        (2.0 * match self {
-            Test::Z => Normal::standard().sf(distance),
-            Test::WelchT => student(dof).sf(distance),
-        })
-        .min(1.0)
-    }
-
-    /// The statistic that is exceeded, on both sides together, with probability alpha.
-    fn critical(self, level: Level, dof: f64) -> f64 {
-        let tail = level.alpha() / 2.0;
+    /// Probability of a statistic that lies further out, on one side.
+    pub(super) fn survival(self, statistic: f64, dof: f64) -> f64 {
         match self {
-            Test::Z => -Normal::standard().inverse_cdf(tail),
+            Test::Z => Normal::standard().sf(statistic),
+            Test::WelchT => student(dof).sf(statistic),
+        }
+    }
+
+    /// The statistic that is exceeded with the probability of one tail.
+    pub(super) fn critical(self, tail: f64, dof: f64) -> f64 {
+        match self {
+            Test::Z => normal_critical(tail),
             Test::WelchT => -student(dof).inverse_cdf(tail),
+        }
+    }
+}
+
+/// The standard normal number that is exceeded with this probability.
+pub(super) fn normal_critical(tail: f64) -> f64 {
+    -Normal::standard().inverse_cdf(tail)
+}
+
+/// Probability that a standard normal number is greater.
+pub(super) fn normal_survival(number: f64) -> f64 {
+    Normal::standard().sf(number)
+}
+
+/// Which test is taken.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum TestRule {
+    /// Welch's t below `STUDENT_BELOW_DOF` degrees of freedom, z from there: Statsig's rule.
+    #[default]
+    ByDof,
+    Z,
+    WelchT,
+}
+
+impl TestRule {
+    fn test(self, dof: f64) -> Test {
+        match self {
+            TestRule::ByDof if dof < STUDENT_BELOW_DOF => Test::WelchT,
+            TestRule::ByDof | TestRule::Z => Test::Z,
+            TestRule::WelchT => Test::WelchT,
         }
     }
 }
@@ -63,7 +84,7 @@ pub struct Inference {
     pub statistic: f64,
     /// The statistic that the interval reaches to.
     pub critical: f64,
-    /// Two-sided.
+    /// Of the alternative that was asked for.
     pub p: f64,
     pub ci: Interval,
 }
@@ -74,39 +95,44 @@ pub struct Difference {
     pub delta: Defined,
     pub standard_error: Defined,
     pub inference: Result<Inference, Undefined>,
+    pub alternative: Alternative,
 }
 
-/// Compares two means.
-pub fn difference(test: &Estimate, control: &Estimate, level: Level) -> Difference {
-    let both = |a: Defined, b: Defined, of: fn(f64, f64) -> f64| finite(of(a?, b?));
-    let delta = both(test.mean, control.mean, |t, c| t - c);
-    let standard_error = delta.and_then(|_| both(test.variance, control.variance, |t, c| (t + c).sqrt()));
-    Difference { delta, standard_error, inference: infer(delta, standard_error, test, control, level) }
+/// Compares two means, by Statsig's choice of the test.
+pub fn difference(test: &Estimate, control: &Estimate, level: Level, alternative: Alternative) -> Difference {
+    difference_by(TestRule::default(), test, control, level, alternative)
 }
 
-fn infer(
-    delta: Defined,
-    standard_error: Defined,
+/// Compares two means by a test of one's own choice.
+pub fn difference_by(
+    rule: TestRule,
     test: &Estimate,
     control: &Estimate,
     level: Level,
-) -> Result<Inference, Undefined> {
-    let (delta, standard_error) = (delta?, standard_error?);
-    if standard_error == 0.0 {
-        return Err(Undefined::ZERO_VARIANCE);
-    }
-    let dof = welch_dof(test, control)?;
-    let kind = Test::for_dof(dof);
-    let statistic = finite(delta / standard_error)?;
-    let critical = kind.critical(level, dof);
-    Ok(Inference {
-        test: kind,
-        dof,
-        statistic,
-        critical,
-        p: kind.two_sided_p(statistic, dof),
-        ci: Interval::around(delta, critical * standard_error)?,
-    })
+    alternative: Alternative,
+) -> Difference {
+    let both = |a: Defined, b: Defined, of: fn(f64, f64) -> f64| finite(of(a?, b?));
+    let delta = both(test.mean, control.mean, |t, c| t - c);
+    let standard_error = delta.and_then(|_| both(test.variance, control.variance, |t, c| (t + c).sqrt()));
+    let infer = || {
+        let (delta, standard_error) = (delta?, standard_error?);
+        if standard_error == 0.0 {
+            return Err(Undefined::ZERO_VARIANCE);
+        }
+        let dof = welch_dof(test, control)?;
+        let test = rule.test(dof);
+        let statistic = finite(delta / standard_error)?;
+        let critical = test.critical(alternative.tail(level.alpha()), dof);
+        Ok(Inference {
+            test,
+            dof,
+            statistic,
+            critical,
+            p: alternative.p(statistic, |statistic| test.survival(statistic, dof)),
+            ci: Interval::around(delta, critical * standard_error, alternative)?,
+        })
+    };
+    Difference { delta, standard_error, inference: infer(), alternative }
 }
 
 /// V² / (Vt²/(nt-1) + Vc²/(nc-1)), written with shares of V so that tiny variances do not underflow.
@@ -124,7 +150,7 @@ mod tests {
 
     fn compare(test: &[f64], control: &[f64]) -> Difference {
         let moments = |values: &[f64]| Moments::from_iter(values.iter().copied()).estimate();
-        difference(&moments(test), &moments(control), Level::DEFAULT)
+        difference(&moments(test), &moments(control), Level::DEFAULT, Alternative::TwoSided)
     }
 
     #[test]
@@ -176,13 +202,34 @@ mod tests {
             assert!((inference.dof - 2.0 * (n - 1) as f64).abs() < 1e-9);
             assert_eq!(inference.test, test);
         }
-        assert_eq!((Test::for_dof(99.999), Test::for_dof(100.0)), (Test::WelchT, Test::Z));
+        let by_dof = TestRule::default();
+        assert_eq!((by_dof.test(99.999), by_dof.test(100.0)), (Test::WelchT, Test::Z));
+        assert_eq!((TestRule::Z.test(1.0), TestRule::WelchT.test(1e6)), (Test::Z, Test::WelchT));
+    }
+
+    #[test]
+    fn the_two_sides_share_the_probability_and_each_has_one_end() {
+        let (test, control) = ([1.0, 2.0, 4.0, 3.5], [1.0, 0.5, 2.0, 1.0, 1.5]);
+        let estimate = |values: &[f64]| Moments::from_iter(values.iter().copied()).estimate();
+        let at = |level: f64, alternative| {
+            let level = Level::new(level).unwrap();
+            difference(&estimate(&test), &estimate(&control), level, alternative).inference.unwrap()
+        };
+        let [both, greater, less] =
+            [Alternative::TwoSided, Alternative::Greater, Alternative::Less].map(|alternative| at(0.95, alternative));
+        assert!((greater.p + less.p - 1.0).abs() < 1e-12 && greater.p < 0.5);
+        assert!((both.p - 2.0 * greater.p).abs() < 1e-12);
+        assert_eq!((greater.ci.high, less.ci.low), (None, None));
+        // One side at 95 % ends where both sides at 90 % do.
+        let wide = at(0.9, Alternative::TwoSided).ci;
+        assert!((greater.ci.low.unwrap() - wide.low.unwrap()).abs() < 1e-9);
+        assert!((less.ci.high.unwrap() - wide.high.unwrap()).abs() < 1e-9);
     }
 
     #[test]
     fn tiny_variances_do_not_underflow() {
         let tiny = |mean: f64| Estimate { n: 1000, mean: Ok(mean), variance: Ok(1e-300) };
-        let inference = difference(&tiny(1e-150), &tiny(0.0), Level::DEFAULT).inference.unwrap();
+        let inference = difference(&tiny(1e-150), &tiny(0.0), Level::DEFAULT, Alternative::TwoSided).inference.unwrap();
         assert!((inference.dof - 1998.0).abs() < 1e-6 && inference.p > 0.0 && inference.p < 1.0);
     }
 }

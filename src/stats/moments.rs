@@ -1,122 +1,87 @@
-//! Moments of a group's unit values: how many, how much, how spread. Merging is exact enough that the order in which
-//! values and parts arrive shows below 1e-12 at most. Knows nothing of groups or metrics.
+//! Moments of a group's unit values: `CoMoments` of one variable, under plain names. Knows nothing of groups or metrics.
 
-use super::compensated::Compensated;
-use super::{Defined, Estimate, Undefined, finite};
+use super::comoments::CoMoments;
+use super::{Defined, Estimate};
 
-/// n, the sum and the sum of squares, both with about 32 digits, and the extremes.
-#[derive(Debug, Clone, Copy, PartialEq)]
-pub struct Moments {
-    n: u64,
-    sum: Compensated,
-    squares: Compensated,
-    min: f64,
-    max: f64,
-}
-
-impl Default for Moments {
-    fn default() -> Moments {
-        Moments {
-            n: 0,
-            sum: Compensated::default(),
-            squares: Compensated::default(),
-            min: f64::INFINITY,
-            max: f64::NEG_INFINITY,
-        }
-    }
-}
+/// How many units, how much they have, how it is spread. Values must be finite.
+#[derive(Debug, Clone, Copy, PartialEq, Default)]
+pub struct Moments(CoMoments<1>);
 
 impl Moments {
     /// Adds one unit's value.
     pub fn push(&mut self, value: f64) {
-        self.n += 1;
-        self.sum = self.sum + Compensated::from(value);
-        self.squares = self.squares + Compensated::product(value, value);
-        self.min = self.min.min(value);
-        self.max = self.max.max(value);
+        self.0.push([value]);
     }
 
     /// Adds `times` units that have the same value; what zeros are added by.
     pub fn push_times(&mut self, value: f64, times: u64) {
-        if times == 0 {
-            return;
-        }
-        self.n += times;
-        self.sum = self.sum + Compensated::product(value, times as f64);
-        self.squares = self.squares + Compensated::product(value, value).times(times as f64);
-        self.min = self.min.min(value);
-        self.max = self.max.max(value);
+        self.0.push_times([value], times);
+    }
+
+    /// Takes out a unit that was pushed with this value; see `CoMoments::remove`.
+    ///
+    /// Panics if there is no unit.
+    pub fn remove(&mut self, value: f64) {
+        self.0.remove([value]);
+    }
+
+    /// Whether removing took so many digits that the rest should be folded anew; see `CoMoments::worn`.
+    pub fn worn(&self) -> bool {
+        self.0.worn()
     }
 
     /// Adds all units of another part of the same group.
     pub fn merge(&mut self, other: &Moments) {
-        self.n += other.n;
-        self.sum = self.sum + other.sum;
-        self.squares = self.squares + other.squares;
-        self.min = self.min.min(other.min);
-        self.max = self.max.max(other.max);
+        self.0.merge(&other.0);
     }
 
     pub fn n(&self) -> u64 {
-        self.n
+        self.0.n()
     }
 
     /// The total over all units; 0 without any.
     pub fn sum(&self) -> Defined {
-        finite(self.sum.value())
+        self.0.sum(0)
     }
 
     pub fn mean(&self) -> Defined {
-        if self.n == 0 {
-            return Err(Undefined::NO_UNITS);
-        }
-        finite(self.sum.divided_by(self.n as f64).value())
+        self.0.mean(0)
     }
 
     /// Sample variance of the units, with n - 1. Exactly 0 if and only if all values are equal.
     pub fn variance(&self) -> Defined {
-        match self.n {
-            0 => Err(Undefined::NO_UNITS),
-            1 => Err(Undefined::TOO_FEW_UNITS),
-            _ if self.min == self.max => Ok(0.0),
-            n => {
-                let scatter = (self.squares - self.sum.square().divided_by(n as f64)).value();
-                // Two values that far apart scatter at least this much, whatever cancellation left of the difference.
-                let range = self.max - self.min;
-                finite(finite(scatter)?.max(range * range / 2.0) / (n - 1) as f64)
-            }
-        }
+        self.0.variance(0)
     }
 
     /// Variance of the mean: s²/n.
     pub fn variance_of_mean(&self) -> Defined {
-        Ok(self.variance()? / self.n as f64)
+        self.estimate().variance
     }
 
     /// What a comparison needs of this group.
     pub fn estimate(&self) -> Estimate {
-        Estimate { n: self.n, mean: self.mean(), variance: self.variance_of_mean() }
+        self.0.estimate(0)
+    }
+}
+
+impl From<CoMoments<1>> for Moments {
+    fn from(moments: CoMoments<1>) -> Moments {
+        Moments(moments)
     }
 }
 
 impl FromIterator<f64> for Moments {
     fn from_iter<I: IntoIterator<Item = f64>>(values: I) -> Moments {
-        let mut moments = Moments::default();
-        for value in values {
-            moments.push(value);
-        }
-        moments
+        Moments(values.into_iter().map(|value| [value]).collect())
     }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::stats::Undefined;
+    use crate::stats::draw::close;
     use proptest::prelude::*;
-
-    fn close(a: f64, b: f64, tolerance: f64) -> bool {
-        a == b || (a - b).abs() <= tolerance * a.abs().max(b.abs())
-    }
 
     #[test]
     fn what_is_missing_is_named() {

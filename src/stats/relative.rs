@@ -33,13 +33,31 @@ pub struct Relative {
     pub method: Method,
 }
 
-/// Lift of `test` over `control`. `absolute` is their difference: its critical value is used here too.
+/// Lift of `test` over `control`. `absolute` is their difference: its critical value and its alternative are used here too.
+/// As a rise over a negative control mean is a negative lift, one-sided intervals are then open on the other side.
 pub fn relative(test: &Estimate, control: &Estimate, absolute: &Difference, method: Method) -> Relative {
     let delta = lift(absolute, control);
+    let ci =
+        delta.and(absolute.inference).and_then(|found| relative_at(test, control, absolute, found.critical, method).ci);
+    Relative { delta, ci, method }
+}
+
+/// `relative` with another critical value than the difference's own, such as a sequential test's.
+pub fn relative_at(
+    test: &Estimate,
+    control: &Estimate,
+    absolute: &Difference,
+    critical: f64,
+    method: Method,
+) -> Relative {
+    let delta = lift(absolute, control);
     let ci = delta.and_then(|lift| {
-        let critical = absolute.inference?.critical;
         let (test_mean, control_mean) = (test.mean?, control.mean?);
         let (test_variance, control_variance) = (test.variance?, control.variance?);
+        if test_variance + control_variance == 0.0 {
+            return Err(Undefined::ZERO_VARIANCE);
+        }
+        let alternative = if control_mean < 0.0 { absolute.alternative.mirrored() } else { absolute.alternative };
         let ratio = test_mean / control_mean;
         match method {
             Method::Fieller => {
@@ -50,11 +68,11 @@ pub fn relative(test: &Estimate, control: &Estimate, absolute: &Difference, meth
                 let spread = ((1.0 - g) * test_variance + ratio * ratio * control_variance).sqrt();
                 let half = critical / control_mean.abs() * spread / (1.0 - g);
                 // (ratio ± half·(1-g)) / (1-g) - 1, with the 1 taken off before dividing so that small lifts keep digits.
-                Interval::around((lift + g) / (1.0 - g), half)
+                Interval::around((lift + g) / (1.0 - g), half, alternative)
             }
             Method::Delta => {
                 let variance = (test_variance + ratio * ratio * control_variance) / (control_mean * control_mean);
-                Interval::around(lift, critical * variance.sqrt())
+                Interval::around(lift, critical * variance.sqrt(), alternative)
             }
         }
     });
@@ -72,11 +90,20 @@ fn lift(absolute: &Difference, control: &Estimate) -> Defined {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::stats::{Level, Moments, difference};
+    use crate::stats::{Alternative, Level, Moments, difference};
     use proptest::prelude::*;
 
     fn compare(test: &Estimate, control: &Estimate, method: Method) -> (Difference, Relative) {
-        let absolute = difference(test, control, Level::DEFAULT);
+        one_sided(test, control, method, Alternative::TwoSided)
+    }
+
+    fn one_sided(
+        test: &Estimate,
+        control: &Estimate,
+        method: Method,
+        alternative: Alternative,
+    ) -> (Difference, Relative) {
+        let absolute = difference(test, control, Level::DEFAULT, alternative);
         (absolute, relative(test, control, &absolute, method))
     }
 
@@ -109,7 +136,21 @@ mod tests {
         for method in Method::ALL {
             let (_, found) = compare(&estimate(-3.0), &estimate(-2.0), method);
             let ci = found.ci.unwrap();
-            assert!(ci.low < 0.5 && 0.5 < ci.high, "{method:?} {ci:?}");
+            assert!(ci.low.unwrap() < 0.5 && 0.5 < ci.high.unwrap(), "{method:?} {ci:?}");
+        }
+    }
+
+    #[test]
+    fn a_one_sided_interval_opens_to_the_side_that_the_lift_goes() {
+        let estimate = |mean: f64| Estimate { n: 1000, mean: Ok(mean), variance: Ok(0.01) };
+        for method in Method::ALL {
+            // Both are rises of the mean by 1, which the test for greater finds.
+            for (test, control, inside, outside) in [(3.0, 2.0, 1e9, 0.0), (-1.0, -2.0, -1e9, 0.0)] {
+                let (absolute, found) = one_sided(&estimate(test), &estimate(control), method, Alternative::Greater);
+                assert!(absolute.inference.unwrap().p < 1e-6);
+                let ci = found.ci.unwrap();
+                assert!(ci.contains(inside) && !ci.contains(outside), "{method:?} {ci:?}");
+            }
         }
     }
 
@@ -122,11 +163,13 @@ mod tests {
             control_error in 0.001f64..2.0,
             test_n in 3u64..5000,
             control_n in 3u64..5000,
+            alternative in
+                prop_oneof![Just(Alternative::TwoSided), Just(Alternative::Greater), Just(Alternative::Less)],
         ) {
             let estimate = |n, mean, error: f64| Estimate { n, mean: Ok(mean), variance: Ok(error * error) };
             let test = estimate(test_n, control_mean + shift * test_error, test_error);
             let control = estimate(control_n, control_mean, control_error);
-            let (absolute, found) = compare(&test, &control, Method::Fieller);
+            let (absolute, found) = one_sided(&test, &control, Method::Fieller, alternative);
             let inference = absolute.inference.unwrap();
             // Within rounding of the border either answer is right.
             prop_assume!((inference.statistic.abs() - inference.critical).abs() > 1e-9);

@@ -259,20 +259,29 @@ fn check_lengths(columns: &Columns, lengths: &[u32], text: usize) -> Result<(), 
     Ok(())
 }
 
-/// Columns of a sealed block with the length of each row's text: length when inflated (u32), zstd frame, checksum.
-pub(super) fn encode_columns(columns: &Columns, lengths: &[u32], packer: &mut Packer) -> std::io::Result<Vec<u8>> {
-    let plain = bincode::encode_to_vec((columns, lengths), fixed()).expect("writing to memory cannot fail");
+/// A value that stands by itself: length when inflated (u32), zstd frame, checksum.
+pub(super) fn pack_value(plain: &[u8], packer: &mut Packer) -> std::io::Result<Vec<u8>> {
     let mut bytes = (plain.len() as u32).to_le_bytes().to_vec();
-    bytes.extend(packer.0.compress(&plain)?);
+    bytes.extend(packer.0.compress(plain)?);
     seal_checksum(&mut bytes);
     Ok(bytes)
 }
 
+pub(super) fn unpack_value(bytes: &[u8], what: &'static str, first: u64) -> Result<Vec<u8>, Damage> {
+    let body = check_checksum(bytes, what, first)?;
+    let (head, frame) = body.split_first_chunk::<4>().ok_or_else(|| Damage { what, first, why: "too short".into() })?;
+    inflate(frame, u32::from_le_bytes(*head) as usize, what, first)
+}
+
+/// Columns of a sealed block with the length of each row's text.
+pub(super) fn encode_columns(columns: &Columns, lengths: &[u32], packer: &mut Packer) -> std::io::Result<Vec<u8>> {
+    let plain = bincode::encode_to_vec((columns, lengths), fixed()).expect("writing to memory cannot fail");
+    pack_value(&plain, packer)
+}
+
 pub(super) fn decode_columns(bytes: &[u8], first: u64) -> Result<(Columns, Vec<u32>), Damage> {
     let damage = |why: String| Damage { what: "columns", first, why };
-    let body = check_checksum(bytes, "columns", first)?;
-    let (head, frame) = body.split_first_chunk::<4>().ok_or_else(|| damage("too short".into()))?;
-    let plain = inflate(frame, u32::from_le_bytes(*head) as usize, "columns", first)?;
+    let plain = unpack_value(bytes, "columns", first)?;
     let ((columns, lengths), used): ((Columns, Vec<u32>), usize) =
         bincode::decode_from_slice(&plain, fixed()).map_err(|error| damage(error.to_string()))?;
     if used != plain.len() {

@@ -2,6 +2,7 @@
 
 use super::batch::Submission;
 use super::block::Damage;
+use super::field::NewColumn;
 use super::seal::{MergedRun, Sealed};
 
 /// One document of the catalog, a key, or its removal; a change of an ID list.
@@ -77,6 +78,9 @@ pub enum Change {
         parts: Vec<Vec<u8>>,
     },
     Merge(Box<MergedRun>),
+    /// Keeps columns of fields that a reader worked out. Those of a block that was sealed again meanwhile are passed over, and so
+    /// are fields beyond `FIELDS_KEPT`.
+    KeepColumns(Vec<NewColumn>),
 }
 
 /// What a change came to, once its transaction is on disk.

@@ -4,10 +4,13 @@
 use super::block::{Tail, rows, text_of};
 use super::columns::Columns;
 use super::digest::Digest;
+use super::field::{FieldColumn, rows_named};
 use super::snapshot::{ReadError, Snapshot};
+use super::tables::{COLUMNS, DIGESTS};
 use super::volumes::{Volumes, add_volumes};
-use crate::event::{Source, TermId};
+use crate::event::{Field, Source, TermId};
 use hashbrown::HashSet;
+use redb::ReadableTable;
 
 /// What a check found. A store is sound when `problems` is empty.
 #[derive(Debug, Clone, Default, PartialEq, Eq, serde::Serialize)]
@@ -21,6 +24,8 @@ pub struct CheckReport {
     pub twice: u64,
     /// IDs in ID lists.
     pub members: u64,
+    /// Columns of fields that are kept beside the blocks.
+    pub field_columns: u64,
     pub problems: Vec<String>,
 }
 
@@ -49,6 +54,7 @@ impl Snapshot {
                         report.problems.push(format!("block {}: its digest differs from its columns", first.0));
                     }
                     self.check_rows(first.0, &columns, &lengths, &text, &mut volumes, &mut seen, &mut report);
+                    self.check_fields(first.0, &columns, &mut report)?;
                 }
                 Err(error) => report.problems.push(error.to_string()),
             }
@@ -73,8 +79,47 @@ impl Snapshot {
             report.problems.push(format!("the log ends at {at}, not at {}", self.next_sequence().0));
         }
         volumes.compare(&self.volumes()?, &mut report.problems);
+        self.check_orphans(&mut report)?;
         self.check_lists(&mut report)?;
         Ok(report)
+    }
+
+    /// Checks the kept fields of a block, as far as it can be told without knowing where in an event a text stands.
+    fn check_fields(&self, first: u64, columns: &Columns, report: &mut CheckReport) -> Result<(), ReadError> {
+        for entry in self.reading().open_table(COLUMNS)?.range((first, 1)..=(first, u16::MAX))? {
+            let (key, bytes) = entry?;
+            let set = key.value().1;
+            report.field_columns += 1;
+            let field = self.terms().fields.text(TermId(set.into())).and_then(Field::decode);
+            let read = match field {
+                Some(field) => FieldColumn::decode(bytes.value(), rows_named(columns, &field), first).map(drop),
+                None => {
+                    report.problems.push(format!("block {first}: set {set} of its columns is in no dictionary"));
+                    continue;
+                }
+            };
+            if let Err(damage) = read {
+                report.problems.push(format!("{damage} (set {set})"));
+            }
+        }
+        Ok(())
+    }
+
+    /// Columns that belong to no block, and fields that belong to no name.
+    fn check_orphans(&self, report: &mut CheckReport) -> Result<(), ReadError> {
+        let digests = self.reading().open_table(DIGESTS)?;
+        for entry in self.reading().open_table(COLUMNS)?.iter()? {
+            let (first, set) = entry?.0.value();
+            if digests.get(first)?.is_none() {
+                report.problems.push(format!("columns {first}, set {set}: there is no such block"));
+            }
+        }
+        for (number, text) in self.terms().fields.iter() {
+            if Field::decode(text).is_none_or(|field| self.terms().names.text(field.name).is_none()) {
+                report.problems.push(format!("field {}: {text} is no field of a name", number.0));
+            }
+        }
+        Ok(())
     }
 
     /// Checks consecutive rows and answers their fingerprints.

@@ -301,6 +301,7 @@ fn read_terms(db: &Database) -> Result<Terms, OpenError> {
             SUBJECTS => &mut terms.subjects,
             ENVIRONMENTS => &mut terms.environments,
             ID_TYPES => &mut terms.id_types,
+            FIELDS => &mut terms.fields,
             other => return Err(Damage { what: "dictionary", first: u64::from(other), why: "unknown".into() }.into()),
         };
         if known.intern(text.value()).0 != number {

@@ -1,22 +1,24 @@
 //! A consistent view of the store at one moment. Hands out owned values only: no redb type leaves this room.
 
 mod history;
+mod scan;
 
 pub use history::StoredVersion;
+pub use scan::Visit;
 
 use super::Shared;
 use super::batch::RejectedSample;
-use super::block::{Damage, Frame, Tail, decode_block, decode_columns, frame_rows, rows};
+use super::block::{Damage, Frame, Tail, decode_block, decode_columns};
 use super::columns::Columns;
 use super::digest::Digest;
 use super::fingerprint::Keys;
+use super::picked::picked_rows;
 use super::tables::*;
 use super::terms::Terms;
 use super::volumes::{Volumes, add_volumes};
 use crate::event::{Kind, Sequence, Source, Subject, TermId, Timestamp};
 use redb::{ReadTransaction, ReadableDatabase, ReadableTable};
 use std::collections::BTreeMap;
-use std::ops::ControlFlow;
 use std::sync::Arc;
 
 /// A read that failed.
@@ -203,25 +205,6 @@ impl Snapshot {
         Ok(Tails(table.range(from..to)?))
     }
 
-    /// Hands the columns of all events to `each` in order of sequence, skipping sealed blocks that `wanted` denies.
-    pub fn scan_columns(
-        &self,
-        wanted: &mut dyn FnMut(&Digest) -> bool,
-        each: &mut dyn FnMut(Sequence, &Columns) -> ControlFlow<()>,
-    ) -> Result<(), ReadError> {
-        for (first, digest) in self.digests()? {
-            if wanted(&digest) && each(first, &self.block_columns(first.0)?.0).is_break() {
-                return Ok(());
-            }
-        }
-        let mut at = self.sealed;
-        self.tails(self.sealed, self.next, &mut |tail| {
-            let first = Sequence(at);
-            at += tail.columns.len() as u64;
-            Ok(each(first, &tail.columns).is_continue())
-        })
-    }
-
     /// When the newest event was received, by our clock.
     pub fn as_of_time(&self) -> Result<Option<Timestamp>, ReadError> {
         let newest = self.events(&EventFilter::default(), 1)?;
@@ -290,27 +273,18 @@ impl Snapshot {
         }
         let frames = frames()?;
         let mut events = Vec::with_capacity(picked.len());
-        let mut next = picked.into_iter().peekable();
-        for found in frame_rows(&frames, lengths, first) {
-            let (frame, range) = found?;
-            if next.peek().is_none_or(|row| !range.contains(row)) {
-                continue;
-            }
-            let text = frame.text(first)?;
-            let texts = rows(&text, &lengths[range.clone()], first + range.start as u64);
-            for (row, row_text) in range.zip(texts) {
-                if next.next_if_eq(&row).is_none() {
-                    continue;
+        picked_rows(
+            &frames,
+            lengths,
+            first,
+            |row| picked.binary_search(&row).is_ok(),
+            |row, text| {
+                if wanted.unit.is_none_or(|(unit, _)| text.units().any(|(_, id)| id == unit)) {
+                    events.push(self.event(first + row as u64, columns, row, &text)?);
                 }
-                let row_text = row_text?;
-                if let Some((unit, _)) = wanted.unit
-                    && !row_text.units().any(|(_, id)| id == unit)
-                {
-                    continue;
-                }
-                events.push(self.event(first + row as u64, columns, row, &row_text)?);
-            }
-        }
+                Ok(())
+            },
+        )?;
         found.extend(events.into_iter().rev().take(limit - found.len()));
         Ok(())
     }
@@ -321,7 +295,7 @@ impl Snapshot {
         columns: &Columns,
         row: usize,
         text: &super::row::RowText<'_>,
-    ) -> Result<StoredEvent, ReadError> {
+    ) -> Result<StoredEvent, Damage> {
         let damage = |why: &str| Damage { what: "row", first: sequence, why: why.to_owned() };
         let subject = match columns.subject[row] {
             0 => None,

@@ -3,8 +3,9 @@
 use redb::TableDefinition;
 
 /// Raised when the version before could not read what this one writes. Format 1 had one frame in a tail and no count of them;
-/// such tails are still read.
-pub(super) const FORMAT: u32 = 2;
+/// such tails are still read. Format 2 had no fields: it knows no dictionary of them, and would seal a block again without
+/// removing what was kept of it.
+pub(super) const FORMAT: u32 = 3;
 
 /// `format`, `store_id`, `hash_key`, and `CATALOG_TIME` once the catalog was changed.
 pub(super) const META: TableDefinition<&str, &[u8]> = TableDefinition::new("meta");
@@ -14,7 +15,8 @@ pub(super) const CATALOG_TIME: &str = "catalog_time";
 pub(super) const TAILS: TableDefinition<u64, &[u8]> = TableDefinition::new("tails");
 /// First sequence -> the compressed rows of a sealed block.
 pub(super) const BLOCKS: TableDefinition<u64, &[u8]> = TableDefinition::new("blocks");
-/// (First sequence, column set) -> numbers of a sealed block. Set 0 holds the columns that every block has.
+/// (First sequence, column set) -> numbers of a sealed block. Set 0 holds the columns that every block has; any other is the
+/// number of a field, whose column is kept once a reader has worked it out.
 pub(super) const COLUMNS: TableDefinition<(u64, u16), &[u8]> = TableDefinition::new("columns");
 /// First sequence -> what a scan needs to know to skip a sealed block.
 pub(super) const DIGESTS: TableDefinition<u64, &[u8]> = TableDefinition::new("digests");
@@ -52,3 +54,4 @@ pub(super) const NAMES: u8 = 1;
 pub(super) const SUBJECTS: u8 = 2;
 pub(super) const ENVIRONMENTS: u8 = 3;
 pub(super) const ID_TYPES: u8 = 4;
+pub(super) const FIELDS: u8 = 5;

@@ -1,4 +1,4 @@
-//! The dictionaries: text that recurs (event names, exposure subjects, environments, ID types) as small numbers.
+//! The dictionaries: text that recurs (event names, exposure subjects, environments, ID types, fields) as small numbers.
 //! An entry is never removed and never changes its number. Holds no file; `appender` writes new entries.
 
 use crate::event::{STABLE_ID, Subject, TermId, USER_ID};
@@ -56,6 +56,8 @@ pub struct Terms {
     pub subjects: Dictionary,
     pub environments: Dictionary,
     pub id_types: Dictionary,
+    /// Fields whose columns are kept; entries are `Field::encode`. Their numbers are sets of columns.
+    pub fields: Dictionary,
 }
 
 impl Terms {

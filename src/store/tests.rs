@@ -1,5 +1,6 @@
 //! The store as its writer and readers use it: appended, sealed, merged, reopened, checked.
 
+mod fields;
 mod lists;
 
 use super::*;
@@ -339,18 +340,20 @@ fn only_what_fills_a_frame_is_packed_at_the_door() {
 }
 
 #[test]
-fn a_file_of_the_format_before_is_opened_and_marked() {
-    let mut house = House::new();
-    house.append(0..3);
-    let transaction = house.store.shared.db.begin_write().unwrap();
-    transaction.open_table(tables::META).unwrap().insert("format", 1u32.to_le_bytes().as_slice()).unwrap();
-    transaction.commit().unwrap();
-    let house = house.reopen();
-    house.sound();
-    let transaction = redb::ReadableDatabase::begin_read(&house.store.shared.db).unwrap();
-    let meta = transaction.open_table(tables::META).unwrap();
-    let format = redb::ReadableTable::get(&meta, "format").unwrap().unwrap().value().to_vec();
-    assert_eq!(format, tables::FORMAT.to_le_bytes());
+fn a_file_of_a_format_before_is_opened_and_marked() {
+    for before in 1..tables::FORMAT {
+        let mut house = House::new();
+        house.append(0..3);
+        let transaction = house.store.shared.db.begin_write().unwrap();
+        transaction.open_table(tables::META).unwrap().insert("format", before.to_le_bytes().as_slice()).unwrap();
+        transaction.commit().unwrap();
+        let house = house.reopen();
+        house.sound();
+        let transaction = redb::ReadableDatabase::begin_read(&house.store.shared.db).unwrap();
+        let meta = transaction.open_table(tables::META).unwrap();
+        let format = redb::ReadableTable::get(&meta, "format").unwrap().unwrap().value().to_vec();
+        assert_eq!(format, tables::FORMAT.to_le_bytes());
+    }
 }
 
 #[test]

@@ -57,6 +57,24 @@ impl Queue {
         self.room.clone().acquire_many_owned(units).await.map_err(|_| self.refusal())
     }
 
+    /// Room for so many bytes of what can do without, if that leaves half of the queue free.
+    pub fn spare_room(&self, bytes: usize) -> Option<OwnedSemaphorePermit> {
+        let units = bytes.div_ceil(ROOM_UNIT).max(1);
+        let is_spare = units + self.room_units / 2 <= self.room.available_permits()
+            && 2 * self.sender.len() <= self.sender.capacity().unwrap_or(usize::MAX);
+        if !is_spare {
+            return None;
+        }
+        self.room.clone().try_acquire_many_owned(u32::try_from(units).ok()?).ok()
+    }
+
+    /// Throws the command away where there is no place for it.
+    pub fn try_send(&self, command: Command) {
+        let sent = self.sender.try_send(command).is_ok();
+        // Whether it was taken matters to nobody.
+        let _ = self.sent(sent);
+    }
+
     pub async fn send_async(&self, command: Command) -> Result<(), Unavailable> {
         let sent = self.sender.send_async(command).await.is_ok();
         self.sent(sent)

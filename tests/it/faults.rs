@@ -2,6 +2,7 @@
 //! seed, which a failure prints; `WEIR_FAULTS_SEED=N` runs that seed alone and `WEIR_FAULTS_SEEDS=N` that many of them.
 
 mod bounds;
+mod columns;
 mod disk;
 mod errors;
 mod life;

@@ -1,10 +1,11 @@
-"""Writes stats.json: reference values for src/stats, from scipy and statsmodels.
+"""Writes stats.json: reference values for src/stats, from gbstats, tea-tasting, scipy and statsmodels.
 
     python3 -m venv /tmp/reference && /tmp/reference/bin/pip install -r requirements.txt
     /tmp/reference/bin/python generate.py > stats.json
 
 Moments are exact (rational arithmetic); tests and intervals are statsmodels' (unequal variances); Fieller's interval is
-found from its defining quadratic with 60 digits, not from the formula that the product uses.
+found from its defining quadratic with 60 digits, not from the formula that the product uses. `units.py` and `plans.py` say
+how the rest is found.
 """
 
 import json
@@ -15,6 +16,9 @@ import mpmath
 import numpy as np
 from scipy import stats
 from statsmodels.stats.weightstats import CompareMeans, DescrStatsW
+
+import plans
+import units
 
 LEVELS = [0.8, 0.95, 0.999]
 STUDENT_BELOW_DOF = 100
@@ -136,6 +140,15 @@ def balances():
 
 
 if __name__ == "__main__":
-    document = {"comparisons": list(comparisons()), "balances": list(balances())}
-    json.dump(document, sys.stdout)
+    document = {
+        "comparisons": list(comparisons()),
+        "balances": list(balances()),
+        "groups": list(units.groups()),
+        "sequential": list(plans.sequential()),
+        "multiplicity": list(plans.multiplicity()),
+        "power": list(plans.power()),
+        "impact": list(plans.impact()),
+        "thresholds": list(plans.thresholds()),
+    }
+    json.dump(document, sys.stdout, allow_nan=False)
     sys.stdout.write("\n")

@@ -17,8 +17,11 @@ pub(super) fn check(check: &mut Check, place: &str, analysis: &Analysis, divides
     if analysis.cuped_days.is_some() && analysis.cuped == Some(false) {
         check.wrong(format!("{place}.cupedDays"), "has no effect when cuped is false; remove one of them");
     }
-    if outside(analysis.power, 0.0) {
-        check.wrong(format!("{place}.power"), "must be more than 0 and less than 1, such as 0.8");
+    if analysis.cuped_days.is_some_and(|days| !(1..=90).contains(&days)) {
+        check.wrong(format!("{place}.cupedDays"), "must be from 1 to 90");
+    }
+    if outside(analysis.power, 0.5) {
+        check.wrong(format!("{place}.power"), "must be more than 0.5 and less than 1, such as 0.8");
     }
     if outside(analysis.primary_alpha_share, 0.0) {
         check.wrong(format!("{place}.primaryAlphaShare"), "must be more than 0 and less than 1, such as 0.8");

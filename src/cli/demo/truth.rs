@@ -35,10 +35,12 @@ fn measured<'a>(reports: &'a [Report], truth: &Truth) -> Option<&'a Comparison> 
 
 fn row(truth: &Truth, comparison: &Comparison) -> [String; 6] {
     let lift = &comparison.relative;
-    let interval = lift.ci.map_or("-".to_owned(), |[low, high]| format!("{} to {}", percent(low), percent(high)));
-    let covers = match lift.ci {
+    // The demo asks for two-sided intervals: both ends are there.
+    let ends = lift.ci.and_then(|[low, high]| low.zip(high));
+    let interval = ends.map_or("-".to_owned(), |(low, high)| format!("{} to {}", percent(low), percent(high)));
+    let covers = match ends {
         None => "-",
-        Some([low, high]) if (low..=high).contains(&truth.lift) => "yes",
+        Some((low, high)) if (low..=high).contains(&truth.lift) => "yes",
         Some(_) => "no",
     };
     let metric = format!("{}, {}", truth.metric, truth.what());

@@ -1,217 +1,217 @@
-//! Generated logs, concluded twice: by the product, and by a plain rereading of the rules that looks at one unit and one
-//! metric at a time and sums in the textbook's way.
+//! The rules of results, read a second time: plainly, one unit and one metric at a time, with the textbook's sums. Shares
+//! nothing with the product but the words of a question, and is never fast.
+//!
+//! What these files say is what the rules are; each decision stands where it is taken. `agreement` has the product conclude
+//! the hard logs of `hard` and compares, `examples` hold the oracle itself to numbers that were worked out by hand.
+//!
+//! Who takes part: an exposure counts in production, inside the period, with an ID of the question's type, if its rule is a
+//! group. A unit whose first exposure is a forced answer takes no part (at the same moment the forced one is the first).
+//! What else it meets makes it a crossover. A unit is settled once, by all exposures of the period, for every view too.
+//!
+//! What counts for a unit: events in production, of kinds that make metrics, from its first exposure on (to the
+//! millisecond, or by date from the start of that UTC day, yet never before the period), before the period's end.
 
-use super::memory::{Memory, Row, at, exposure, layer_exposure, track};
-use super::{Analysis, Crossovers, MetricKind, Options, Question, conclude, experiment};
-use std::collections::BTreeSet;
+mod agreement;
+mod consistency;
+mod examples;
+mod funnel;
+mod hard;
+mod quantity;
+mod textbook;
+mod views;
 
-/// A small generator (SplitMix64), so that a seed in a failure's text is enough to see it again.
-struct Random(u64);
+use super::memory::Row;
+use super::{Crossovers, Definition, Design, Question};
+use crate::event::{Basis, Kind};
+use std::collections::BTreeMap;
 
-impl Random {
-    fn next(&mut self) -> u64 {
-        self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
-        let mut z = self.0;
-        z = (z ^ (z >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
-        z = (z ^ (z >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
-        z ^ (z >> 31)
+/// The milliseconds of a UTC day.
+const DAY: i64 = 86_400_000;
+
+/// How it is asked.
+#[derive(Debug, Clone, Copy)]
+struct Ways {
+    crossovers: Crossovers,
+    /// Join events by the date of the exposure rather than by its moment.
+    by_date: bool,
+    /// How many days before its exposure a unit's covariate looks back.
+    look_back: i64,
+}
+
+const USUAL: Ways = Ways { crossovers: Crossovers::Exclude, by_date: false, look_back: 7 };
+
+/// A span of time of one unit, its end exclusive.
+#[derive(Debug, Clone, Copy, PartialEq)]
+struct Span {
+    from: i64,
+    until: i64,
+    /// The unit's first exposure, which windows after the exposure are reckoned from.
+    exposed: i64,
+    /// Nothing from this moment on is known: the end of the period, or for a covariate the end of the look-back, so that
+    /// it cannot see what the exposure did.
+    known_until: i64,
+}
+
+/// A unit in a group, with all that it ever did.
+struct Member<'a> {
+    unit: &'a str,
+    group: usize,
+    /// Its exposures to this group at the first moment: one, or several at a tie.
+    first: Vec<&'a Row>,
+    /// All its events that can be metrics, before and after; also those past the end of the period.
+    events: Vec<&'a Row>,
+    span: Span,
+    before: Span,
+}
+
+/// What one unit adds to its group: a number, whose `y` is 1, or two numbers of a ratio.
+#[derive(Debug, Clone, Copy, PartialEq)]
+struct Pair {
+    x: f64,
+    y: f64,
+}
+
+/// One unit's numbers of one metric.
+#[derive(Debug, Clone, PartialEq)]
+struct UnitValue {
+    unit: String,
+    group: usize,
+    now: Pair,
+    /// The same, before the exposure.
+    before: Pair,
+}
+
+fn day_of(time: i64) -> i64 {
+    time.div_euclid(DAY)
+}
+
+fn counts_as_metric(row: &Row) -> bool {
+    row.environment == "production"
+        && matches!(row.kind, Kind::Track | Kind::Page | Kind::Screen | Kind::Group | Kind::Custom)
+}
+
+/// From when to when, the end exclusive. An open end is the last receipt, and what happened in that millisecond counts.
+fn period(rows: &[Row], question: &Question) -> (i64, i64) {
+    let last = rows.last().map_or(i64::MAX, |row| row.received.0 + 1);
+    (question.start.map_or(i64::MIN, |start| start.0), question.end.map_or(last, |end| end.0))
+}
+
+/// What an exposure met: a group by its place, `None` for a forced answer.
+fn met(question: &Question, row: &Row) -> Option<Option<usize>> {
+    let subject = row.subject.as_ref()?;
+    let called = |name: &str| question.name == name || question.aliases.iter().any(|alias| alias == name);
+    let ours = match (&question.design, subject.kind) {
+        (Design::Experiment { .. }, Kind::LayerExposure) => called(&subject.allocated),
+        (Design::Experiment { .. }, Kind::ConfigExposure) | (Design::Gate { .. }, Kind::GateExposure) => {
+            called(&subject.name)
+        }
+        _ => false,
+    };
+    let group = match &question.design {
+        Design::Experiment { groups, .. } => groups.iter().position(|group| group.id == subject.rule),
+        Design::Gate { only, .. } => match subject.value.as_str() {
+            "false" if only.as_ref() == Some(&subject.rule) => Some(0),
+            "true" if only.as_ref() == Some(&subject.rule) => Some(1),
+            _ => None,
+        },
+    };
+    match subject.basis {
+        _ if !ours => None,
+        Basis::LocalOverride => Some(None),
+        Basis::Rules if group.is_some() => Some(group),
+        Basis::Rules if subject.rule.ends_with("override") => Some(None),
+        _ => None,
     }
+}
 
-    fn below(&mut self, n: u64) -> u64 {
-        self.next() % n
-    }
-
-    fn pick<T: Copy>(&mut self, of: &[T]) -> T {
-        of[self.below(of.len() as u64) as usize]
-    }
-
-    fn shuffle<T>(&mut self, list: &mut [T]) {
-        for last in (1..list.len()).rev() {
-            list.swap(last, self.below(last as u64 + 1) as usize);
+/// Every unit that takes part, once for each group that it is in.
+fn members<'a>(rows: &'a [Row], question: &Question, ways: &Ways) -> Vec<Member<'a>> {
+    let (start, end) = period(rows, question);
+    let mut by_unit: BTreeMap<&str, Vec<&Row>> = BTreeMap::new();
+    for row in rows {
+        if let Some(unit) = row.unit_of(&question.id_type) {
+            by_unit.entry(unit).or_default().push(row);
         }
     }
-}
-
-const GROUPS: [&str; 2] = ["grp_c", "grp_t"];
-
-/// Units of every sort in one log, in random order; times fall on few values so that ties are common.
-fn generate(random: &mut Random) -> Vec<Row> {
-    let mut rows = Vec::new();
-    for unit in 0..40 + random.below(200) {
-        let id = format!("unit {unit}");
-        let home = GROUPS[(unit % 2) as usize];
-        for _ in 0..random.below(4) {
-            let rule = match random.below(30) {
-                0 => random.pick(&GROUPS),
-                1 => "layerAssignment",
-                2 => "grp_t:userID:id_override",
-                _ => home,
-            };
-            let time = random.below(40) as i64 * 100_000 - 200_000;
-            let mut row = match random.below(3) {
-                0 => layer_exposure(&id, "layer", rule, "button", time),
-                _ => exposure(&id, rule, time),
-            };
-            row.environment = random.pick(&["production", "production", "production", "staging"]);
-            rows.push(row);
+    let mut members = Vec::new();
+    for (unit, rows) in by_unit {
+        let mut exposures: Vec<(i64, Option<usize>)> = rows
+            .iter()
+            .filter(|row| row.environment == "production" && start <= row.time.0 && row.time.0 < end)
+            .filter_map(|row| Some((row.time.0, met(question, row)?)))
+            .collect();
+        // No group sorts before the first group: a forced answer goes first at a tie.
+        exposures.sort();
+        if exposures.first().is_none_or(|first| first.1.is_none()) {
+            continue;
         }
-        for _ in 0..random.below(12) {
-            let name = random.pick(&["view", "view", "view", "order", "refund"]);
-            let mut row = track(&id, name, random.below(40) as i64 * 100_000 - 200_000);
-            row.environment = random.pick(&["production", "production", "development"]);
-            rows.push(row);
-        }
-    }
-    rows.extend((0..5).map(|n| track("", "view", n)));
-    random.shuffle(&mut rows);
-    rows
-}
-
-/// The groups of one unit, each with the time from which its events count.
-fn memberships(rows: &[Row], unit: &str, question: &Question, crossovers: Crossovers) -> Vec<(usize, i64)> {
-    let mut met: Vec<(i64, i32)> = rows
-        .iter()
-        .filter(|row| row.unit == unit && row.environment == "production")
-        .filter(|row| question.start.unwrap() <= row.time && row.time < question.end.unwrap())
-        .filter_map(|row| {
-            let rule = &row.subject.as_ref()?.rule;
-            let group = GROUPS.iter().position(|group| group == rule).map(|group| group as i32);
-            Some((row.time.0, group.or(rule.contains("override").then_some(-1))?))
-        })
-        .collect();
-    met.sort();
-    if met.first().is_none_or(|first| first.1 == -1) {
-        return vec![];
-    }
-    let mut firsts: Vec<(usize, i64)> = Vec::new();
-    for (time, group) in met {
-        if group >= 0 && firsts.iter().all(|first| first.0 != group as usize) {
-            firsts.push((group as usize, time));
-        }
-    }
-    match crossovers {
-        Crossovers::Exclude if firsts.len() > 1 => vec![],
-        Crossovers::First => firsts[..1].to_vec(),
-        _ => firsts,
-    }
-}
-
-/// n, sum, mean, variance of each group, for one metric.
-fn expected(rows: &[Row], question: &Question, crossovers: Crossovers, name: &str, kind: MetricKind) -> Vec<[f64; 4]> {
-    let units: BTreeSet<&str> = rows.iter().map(|row| row.unit.as_str()).filter(|unit| !unit.is_empty()).collect();
-    let mut values = vec![Vec::new(); GROUPS.len()];
-    for unit in units {
-        for (group, since) in memberships(rows, unit, question, crossovers) {
-            let events = rows.iter().filter(|row| {
-                row.unit == unit
-                    && row.name == name
-                    && row.environment == "production"
-                    && row.time.0 >= since
-                    && row.time < question.end.unwrap()
-            });
-            let count = events.count() as f64;
-            values[group].push(if kind == MetricKind::EventUser { count.min(1.0) } else { count });
-        }
-    }
-    values
-        .into_iter()
-        .map(|values: Vec<f64>| {
-            let n = values.len() as f64;
-            let sum: f64 = values.iter().sum();
-            let scatter: f64 = values.iter().map(|value| (value - sum / n).powi(2)).sum();
-            [n, sum, sum / n, scatter / (n - 1.0)]
-        })
-        .collect()
-}
-
-fn close(found: f64, expected: f64) -> bool {
-    found == expected || (found - expected).abs() <= 1e-12 * expected.abs().max(found.abs())
-}
-
-fn run(rows: &[Row], question: &Question, crossovers: Crossovers) -> Analysis {
-    let options = Options { crossovers, ..Options::default() };
-    conclude(&Memory::of(rows), question, &options).unwrap().analysis.unwrap()
-}
-
-#[test]
-fn units_and_moments_agree_with_a_naive_reading_of_the_rules() {
-    let question = experiment();
-    for seed in 0..30 {
-        let rows = generate(&mut Random(seed));
-        for crossovers in [Crossovers::Exclude, Crossovers::First, Crossovers::Both] {
-            let found = run(&rows, &question, crossovers);
-            assert!(!found.metrics.is_empty(), "seed {seed}");
-            for metric in &found.metrics {
-                let what = format!("seed {seed}, {crossovers:?}, {} {:?}", metric.name, metric.kind);
-                let groups = expected(&rows, &question, crossovers, &metric.name, metric.kind);
-                for (group, [n, sum, mean, variance]) in metric.groups.iter().zip(groups) {
-                    assert_eq!((group.units as f64, group.sum), (n, Some(sum)), "{what}");
-                    assert!(group.mean.is_some_and(|found| close(found, mean)), "{what}: {group:?} {mean}");
-                    assert!(group.variance.is_some_and(|found| close(found, variance)), "{what}: {group:?} {variance}");
-                }
+        let mut firsts: Vec<(usize, i64)> = Vec::new();
+        for (time, group) in exposures {
+            if let Some(group) = group
+                && firsts.iter().all(|first| first.0 != group)
+            {
+                firsts.push((group, time));
             }
-            let all = rows.iter().filter(|row| row.subject.is_some()).count() as u64;
-            let counted: u64 = found.groups.iter().map(|group| group.exposures).sum();
-            assert_eq!(counted + found.not_counted.values().sum::<u64>(), all, "seed {seed}");
+        }
+        match ways.crossovers {
+            Crossovers::Exclude if firsts.len() > 1 => continue,
+            Crossovers::First => firsts.truncate(1),
+            Crossovers::Exclude | Crossovers::Both => {}
+        }
+        for (group, exposed) in firsts {
+            let from = if ways.by_date { (day_of(exposed) * DAY).max(start) } else { exposed };
+            let until = if ways.by_date { day_of(exposed) * DAY } else { exposed };
+            members.push(Member {
+                unit,
+                group,
+                first: rows
+                    .iter()
+                    .filter(|row| row.environment == "production" && row.time.0 == exposed)
+                    .filter(|row| met(question, row) == Some(Some(group)))
+                    .copied()
+                    .collect(),
+                events: rows.iter().filter(|row| counts_as_metric(row)).copied().collect(),
+                span: Span { from, until: end, exposed, known_until: end },
+                before: Span { from: until - ways.look_back * DAY, until, exposed, known_until: until },
+            });
+        }
+    }
+    members
+}
+
+/// The numbers of a metric that a span of a unit's events has. A funnel's are its last and its first step.
+fn pair(definition: &Definition, events: &[&Row], span: &Span) -> Pair {
+    match definition {
+        Definition::PerUnit(quantity) => Pair { x: quantity::value(quantity, events, span), y: 1.0 },
+        Definition::Ratio(x, y) => Pair { x: quantity::value(x, events, span), y: quantity::value(y, events, span) },
+        Definition::Funnel(funnel) => {
+            let steps = funnel::steps(funnel, events, span);
+            Pair { x: steps[steps.len() - 1], y: steps[0] }
         }
     }
 }
 
-#[test]
-fn the_order_of_the_log_does_not_show() {
-    let question = experiment();
-    for seed in 100..120 {
-        let mut random = Random(seed);
-        let mut rows = generate(&mut random);
-        let before = run(&rows, &question, Crossovers::Both);
-        assert_eq!(before, run(&rows, &question, Crossovers::Both), "seed {seed}: the same log, the same report");
-        random.shuffle(&mut rows);
-        assert_eq!(before, run(&rows, &question, Crossovers::Both), "seed {seed}: shuffled");
+impl Member<'_> {
+    fn value(&self, definition: &Definition) -> UnitValue {
+        self.value_in(definition, &self.span)
+    }
+
+    fn value_in(&self, definition: &Definition, span: &Span) -> UnitValue {
+        UnitValue {
+            unit: self.unit.to_owned(),
+            group: self.group,
+            now: pair(definition, &self.events, span),
+            before: pair(definition, &self.events, &self.before),
+        }
     }
 }
 
-#[test]
-fn more_events_than_are_gathered_at_once_are_all_counted() {
-    let question = Question { end: Some(at(i64::from(u32::MAX))), ..experiment() };
-    let mut rows = vec![exposure("u1", "grp_c", 0), exposure("u2", "grp_t", 0)];
-    // Rows are bulky, so one block is scanned many times over instead.
-    rows.extend((0..1000).map(|n| track(["u1", "u2", "u2"][n % 3], ["view", "order"][n % 2], n as i64)));
-    let log = Repeated { log: Memory::of(&rows), times: 2200 };
-    let found = conclude(&log, &question, &Options::default()).unwrap().analysis.unwrap();
-    let sums: f64 = found
-        .metrics
-        .iter()
-        .filter(|metric| metric.kind == MetricKind::EventCount)
-        .flat_map(|metric| &metric.groups)
-        .filter_map(|group| group.sum)
-        .sum();
-    assert_eq!(sums, 2_200_000.0);
-    assert_eq!(found.metrics[0].groups[0].sum.unwrap() + found.metrics[2].groups[0].sum.unwrap(), 734_800.0);
+/// The numbers of every unit that takes part.
+fn values(rows: &[Row], question: &Question, ways: &Ways, definition: &Definition) -> Vec<UnitValue> {
+    members(rows, question, ways).iter().map(|member| member.value(definition)).collect()
 }
 
-/// The same log several times over.
-struct Repeated {
-    log: Memory,
-    times: usize,
-}
-
-impl super::Log for Repeated {
-    fn next_sequence(&self) -> crate::event::Sequence {
-        self.log.next_sequence()
-    }
-
-    fn as_of_time(&self) -> Option<crate::event::Timestamp> {
-        self.log.as_of_time()
-    }
-
-    fn terms(&self) -> &crate::store::Terms {
-        self.log.terms()
-    }
-
-    fn scan(
-        &self,
-        each: &mut dyn FnMut(crate::event::Sequence, &crate::store::Columns) -> std::ops::ControlFlow<()>,
-    ) -> Result<(), super::LogError> {
-        (0..self.times).try_for_each(|_| self.log.scan(each))
-    }
+/// How many units there are by place of the group.
+fn sizes(values: &[UnitValue], groups: usize) -> Vec<usize> {
+    (0..groups).map(|group| values.iter().filter(|value| value.group == group).count()).collect()
 }

@@ -1,9 +1,12 @@
-//! Changes that are no rows: catalog documents, keys, ID lists, sealed blocks and merged runs. Commits nothing itself.
+//! Changes that are no rows: catalog documents, keys, ID lists, sealed blocks, merged runs and columns of fields. Commits
+//! nothing itself.
 
 use super::{Appender, Write};
-use crate::event::Timestamp;
+use crate::event::{TermId, Timestamp};
 use crate::store::change::{Change, CommitError, DocumentChange};
 use crate::store::dedupe::Run;
+use crate::store::digest::Digest;
+use crate::store::field::{FIELDS_KEPT, NewColumn};
 use crate::store::seal::{MergedRun, Sealed, worth_joining};
 use crate::store::tables::*;
 use redb::{ReadableTable, WriteTransaction};
@@ -62,8 +65,40 @@ impl Appender {
                 };
                 self.dedupe.merged(&inputs, output, epoch_end);
             }
+            Change::KeepColumns(columns) => {
+                for column in columns {
+                    self.keep_column(&column, transaction, write)?;
+                }
+            }
         }
         Ok(unlisted)
+    }
+
+    fn keep_column(
+        &self,
+        column: &NewColumn,
+        transaction: &WriteTransaction,
+        write: &mut Write,
+    ) -> Result<(), CommitError> {
+        // A digest that cannot be read is told by whoever reads it; it must not stop the one who writes.
+        let digest = transaction.open_table(DIGESTS)?;
+        let digest = digest.get(column.first)?.and_then(|it| Digest::decode(it.value(), column.first).ok());
+        if digest.is_none_or(|digest| digest.rows != column.rows) {
+            return Ok(());
+        }
+        let field = column.field.encode();
+        let known = {
+            let published = self.shared.terms.load();
+            let fields = &write.terms.as_ref().unwrap_or(&published).fields;
+            if fields.find(&field).is_none() && fields.len() >= FIELDS_KEPT {
+                return Ok(());
+            }
+            fields.find(&field)
+        };
+        let TermId(set) = known.map_or_else(|| self.intern(&field, FIELDS, write, transaction), Ok)?;
+        let set = u16::try_from(set).expect("far fewer fields are kept than there are sets");
+        transaction.open_table(COLUMNS)?.insert((column.first, set), column.bytes.as_slice())?;
+        Ok(())
     }
 
     /// Answers how many IDs found no room in their list.
@@ -106,7 +141,13 @@ impl Appender {
         let Sealed { first, end, replaces, text, columns, digest, volumes, run, ratio, more: _ } = sealed;
         assert!(self.sealed >= first && end > self.sealed, "a sealed block continues the sealed log");
         transaction.open_table(BLOCKS)?.insert(first, text.as_slice())?;
-        transaction.open_table(COLUMNS)?.insert((first, 0), columns.as_slice())?;
+        let mut table = transaction.open_table(COLUMNS)?;
+        table.insert((first, 0), columns.as_slice())?;
+        // What was kept of the block's fields tells of fewer rows than it has now.
+        if replaces.is_some() {
+            table.retain_in((first, 1)..=(first, u16::MAX), |_, _| false)?;
+        }
+        drop(table);
         transaction.open_table(DIGESTS)?.insert(first, digest.encode().as_slice())?;
         assert!(replaces.is_none_or(|replaced| replaced == first), "a block is replaced under its own sequence");
         let mut table = transaction.open_table(VOLUMES)?;

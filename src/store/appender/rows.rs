@@ -156,6 +156,7 @@ impl Appender {
             NAMES => &mut terms.names,
             SUBJECTS => &mut terms.subjects,
             ENVIRONMENTS => &mut terms.environments,
+            FIELDS => &mut terms.fields,
             _ => &mut terms.id_types,
         };
         let before = known.len();

@@ -4,10 +4,12 @@ use super::disk::Disk;
 use super::oracle::Oracle;
 use super::random::Random;
 use super::sample::{self, HOUR, event};
-use weir::event::{Outcome, Source, Timestamp};
+use std::ops::ControlFlow;
+use weir::event::{Outcome, Sequence, Source, Timestamp};
 use weir::store::{
-    Appender, Applied, Change, CommitError, DedupeLimits, DocumentChange, Job, ListChange, ListLimits, OpenError,
-    Options, Prepared, QuickRepair, ReadError, RejectedSample, Store, Submission, Tally,
+    Appender, Applied, Change, Columns, CommitError, DedupeLimits, DocumentChange, FieldColumn, Fields, Job,
+    ListChange, ListLimits, NewColumn, OpenError, Options, Prepared, QuickRepair, ReadError, RejectedSample, Store,
+    Submission, Tally,
 };
 
 pub const NOW: Timestamp = Timestamp(HOUR);
@@ -41,18 +43,21 @@ pub struct Life {
     pub disk: Disk,
     pub store: Store,
     pub appender: Appender,
+    /// Columns of fields that a reader worked out and that wait to be kept.
+    late: Vec<NewColumn>,
 }
 
 impl Life {
     pub fn begin(disk: &Disk, options: Options) -> Result<Life, OpenError> {
         let (store, appender) = Store::open_on(disk.clone(), options, [7; 32])?;
-        Ok(Life { disk: disk.clone(), store, appender })
+        Ok(Life { disk: disk.clone(), store, appender, late: Vec::new() })
     }
 
     /// Lives for so many steps, or until the power goes.
     pub fn live(&mut self, steps: u64, oracle: &mut Oracle, random: &mut Random) -> Result<(), PowerCut> {
         for _ in 0..steps {
-            match random.below(11) {
+            match random.below(12) {
+                11 => self.keep(oracle, random)?,
                 10 => self.relist(oracle, random)?,
                 0..=5 => self.append(oracle, random)?,
                 6 => self.change(oracle, random)?,
@@ -163,6 +168,27 @@ impl Life {
         oracle.acknowledge();
         oracle.read_files(&self.store);
         Ok(())
+    }
+
+    /// A reader's columns are kept at once, or later, when the log may have gone on without them, and with other changes.
+    fn keep(&mut self, oracle: &mut Oracle, random: &mut Random) -> Result<(), PowerCut> {
+        if random.percent(70) {
+            let (asked, late) = (sample::fields(&self.store.terms()), &mut self.late);
+            let fields =
+                Fields { wanted: &asked, extract: sample::extract, keep: &mut |mut columns| late.append(&mut columns) };
+            let from = Sequence(random.below(oracle.owed.log.len() as u64 + 1));
+            let each = &mut |_: Sequence, _: &Columns, _: &[FieldColumn]| ControlFlow::Continue(());
+            let scanned = self.store.snapshot().and_then(|it| it.scan_columns_from(from, &mut |_| true, fields, each));
+            if let Err(error) = scanned {
+                assert!(self.disk.is_off(), "a sound disk could not be read: {error}");
+                return Err(PowerCut);
+            }
+        }
+        if random.percent(30) {
+            return Ok(());
+        }
+        let columns = std::mem::take(&mut self.late);
+        self.append_with(vec![Change::KeepColumns(columns)], oracle, random)
     }
 
     fn change(&mut self, oracle: &mut Oracle, random: &mut Random) -> Result<(), PowerCut> {

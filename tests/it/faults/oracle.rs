@@ -2,9 +2,10 @@
 
 use super::sample;
 use std::collections::{BTreeMap, BTreeSet, HashSet};
+use std::ops::ControlFlow;
 use weir::evaluate::{IdLists, ListId};
-use weir::event::{Outcome, Source};
-use weir::store::{CheckReport, EventFilter, Snapshot, Store, Volumes};
+use weir::event::{Outcome, Sequence, Source};
+use weir::store::{CheckReport, Columns, EventFilter, FieldColumn, Fields, Snapshot, Store, Volumes};
 
 /// What a store holds, as far as its users can tell.
 #[derive(Debug, Clone, Default, PartialEq)]
@@ -74,6 +75,27 @@ impl Contents {
     }
 }
 
+/// Compares the fields of all events with what was sent, whether they are kept or worked out.
+pub fn compare_fields(snapshot: &Snapshot, log: &[u64]) {
+    let asked = sample::fields(snapshot.terms());
+    let fields = Fields { wanted: &asked, extract: sample::extract, keep: &mut |_| {} };
+    let mut next = 0;
+    let each = &mut |first: Sequence, columns: &Columns, found: &[FieldColumn]| {
+        assert_eq!(first.0, next);
+        let sent = &log[next as usize..next as usize + columns.len()];
+        for (field, column) in asked.iter().zip(found) {
+            let named = sent.iter().zip(&columns.name).filter(|(_, name)| **name == field.name.0);
+            let expected: Vec<_> = named.map(|(&number, _)| sample::field(number, field)).collect();
+            let told: Vec<_> = column.rows.iter().map(|&entry| column.text(entry).map(str::to_owned)).collect();
+            assert_eq!(told, expected, "{field:?}");
+        }
+        next += columns.len() as u64;
+        ControlFlow::Continue(())
+    };
+    snapshot.scan_columns_from(Sequence(0), &mut |_| true, fields, each).expect("fields can be read");
+    assert_eq!(next, log.len() as u64);
+}
+
 /// What an SDK that reads a file from its beginning takes for the members.
 fn read_as_sdks_do(file: &str) -> BTreeSet<&str> {
     let mut members = BTreeSet::new();
@@ -134,6 +156,7 @@ impl Oracle {
         self.read_files(store);
         assert_eq!(snapshot.next_sequence().0, self.owed.log.len() as u64);
         assert_eq!(snapshot.volumes().expect("volumes can be read"), self.owed.volumes(snapshot));
+        compare_fields(snapshot, &self.owed.log);
         let report = snapshot.check().expect("a check can read everything");
         assert_eq!(report.problems, Vec::<String>::new());
         assert_eq!((report.events, report.twice), (self.owed.log.len() as u64, 0));

@@ -1,8 +1,9 @@
 //! Events that follow from a number, so that what is stored can be compared with what was sent without keeping either.
 
 use super::random::Random;
-use weir::event::{Basis, Event, Kind, Source, Subject, TermId, Timestamp, Unit};
-use weir::store::StoredEvent;
+use std::borrow::Cow;
+use weir::event::{Basis, Event, Field, Kind, Place, Source, Subject, TermId, Timestamp, Unit};
+use weir::store::{StoredEvent, Terms};
 
 pub const HOUR: i64 = 3_600_000;
 
@@ -92,4 +93,42 @@ pub fn id(random: &mut Random) -> String {
 /// An event's effect on a list.
 pub fn membership(random: &mut Random) -> (String, String, bool) {
     (list(random), id(random), random.percent(60))
+}
+
+/// Fields that some events of some names have, as far as the names are known.
+pub fn fields(terms: &Terms) -> Vec<Field> {
+    let named = |name: &str, place, key: &str| {
+        let name = terms.names.find(name)?;
+        Some(Field { name, place, key: key.to_owned() })
+    };
+    let fields = [
+        named("segment::Event 0", Place::Metadata, "noise"),
+        named("segment::Event 1", Place::Metadata, "noise"),
+        named("segment::Event 1", Place::Metadata, "event"),
+        named("segment::Event 2", Place::Sdk, "name"),
+        named("segment::Event 3", Place::User, "nothing"),
+    ];
+    fields.into_iter().flatten().collect()
+}
+
+/// The text of a field of these events, whose own fields stand where no real ones do.
+pub fn extract<'r>(
+    source: Source,
+    kind: Kind,
+    raw: &'r str,
+    shared: Option<&'r str>,
+    place: Place,
+    key: &str,
+) -> Option<Cow<'r, str>> {
+    if place != Place::Metadata {
+        return weir::ingest::field(source, kind, raw, shared, place, key);
+    }
+    let value: serde_json::Value = serde_json::from_str(raw).expect("an event of ours");
+    value[key].as_str().map(|text| Cow::Owned(text.to_owned()))
+}
+
+/// What a field of `event(number)` must be read as.
+pub fn field(number: u64, field: &Field) -> Option<String> {
+    let sent = event(number);
+    extract(sent.source, sent.kind, &sent.raw, sent.shared.as_deref(), field.place, &field.key).map(Cow::into_owned)
 }

@@ -2,7 +2,7 @@
 
 use super::disk::Disk;
 use super::life::{Life, options};
-use super::oracle::Oracle;
+use super::oracle::{Oracle, compare_fields};
 use super::random::{Random, seeds};
 use super::sample::{event, stored};
 use std::ops::ControlFlow;
@@ -72,12 +72,13 @@ fn a_store_is_a_list_of_events_whatever_was_done_to_it() {
         let early = (life.store.snapshot().expect("a snapshot"), 0);
         let mut held = early;
         for round in 0..5 {
-            life.live(8, &mut oracle, &mut random).expect("the power is on");
+            life.live(9, &mut oracle, &mut random).expect("the power is on");
             let log = &oracle.owed.log;
             let old: Vec<_> = held.0.events(&EventFilter::default(), usize::MAX).expect("it is still there");
             assert_eq!(old.len(), held.1);
             assert!(old.iter().rev().enumerate().all(|(at, event)| *event == stored(log[at], at as u64)));
             compare_columns(&held.0, &log[..held.1]);
+            compare_fields(&held.0, &log[..held.1]);
 
             let snapshot = life.store.snapshot().expect("a snapshot");
             compare_columns(&snapshot, log);

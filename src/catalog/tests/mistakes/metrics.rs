@@ -194,7 +194,7 @@ fn each_mistake_of_an_analysis_is_listed_with_its_place() {
         (|d| analysis(d)["relative"] = json!("log"), "experiments[0].analysis.relative", "fieller, delta"),
         (|d| analysis(d)["alternative"] = json!("greater"), "experiments[0].analysis.alternative", "one_sided"),
         (|d| analysis(d)["cuped"] = json!(false), "experiments[0].analysis.cupedDays", "no effect"),
-        (|d| analysis(d)["power"] = json!(0), "experiments[0].analysis.power", "more than 0"),
+        (|d| analysis(d)["power"] = json!(0), "experiments[0].analysis.power", "more than 0.5"),
         (|d| analysis(d)["primaryAlphaShare"] = json!(1), "experiments[0].analysis.primaryAlphaShare", "less than 1"),
         (
             |d| d["experiments"][0]["bonferroniCorrectionPerMetric"] = json!(false),
@@ -241,7 +241,7 @@ fn numbers_of_metrics_and_analyses_are_taken_up_to_their_limits() {
     for (name, fine, wrong) in [
         ("level", [0.51, 0.999], [0.5, 1.0]),
         ("winsorize", [0.0, 0.9999], [0.5, 1.0]),
-        ("power", [0.01, 0.99], [0.0, 1.0]),
+        ("power", [0.51, 0.99], [0.5, 1.0]),
     ] {
         assert_eq!(
             (fine.map(|number| analysis(name, number)), wrong.map(|number| analysis(name, number))),

@@ -1,0 +1,373 @@
+//! From what was gathered to the analysis of one split: units, metrics, strata, days, corrections for many tests. Reads no
+//! log.
+
+use super::calendar::{DAY, Span, day_of, start_of};
+use super::compare::{Manner, Part};
+use super::definition::Quantity;
+use super::gather::Gathered;
+use super::health;
+use super::options::{Breakdown, Options};
+use super::plan::{Makes, Plan};
+use super::question::{Design, MetricChoice, Question, Role, Split};
+use super::report::{
+    Analysis, Corrected, ExposureDay, Impacts, Metric, Point, RuleSummary, Step, Stratum, group_summaries, srm,
+};
+use super::series::{Days, series};
+use super::strata::NO_TEXT;
+use super::tally::{Classes, Clockwork, Sums, Tally, Wanted, tally};
+use super::units::{Member, Units};
+use crate::stats::{self, Bonferroni, Level, Scope, Scorecard, Undefined};
+use crate::store::Terms;
+use std::collections::BTreeMap;
+
+/// The most parts of a break-down that are told apart; the smaller ones are one part.
+pub const MAX_STRATA: usize = 10;
+
+impl Undefined {
+    /// The metric's total over all units is not known: only exposed units were gathered, to save memory.
+    const TOTAL_UNKNOWN: Undefined = Undefined { reason: "total_unknown" };
+}
+
+/// What all analyses of a report share.
+pub(super) struct Scene<'a> {
+    pub question: &'a Question,
+    pub options: &'a Options,
+    pub terms: &'a Terms,
+    pub gathered: &'a Gathered,
+    pub metrics: &'a [MetricChoice],
+    pub clock: Clockwork,
+    pub sequential: bool,
+}
+
+/// A metric with what it came to.
+struct Computed<'a> {
+    choice: &'a MetricChoice,
+    plan: Plan,
+    tally: Tally,
+}
+
+impl Scene<'_> {
+    /// The analysis of one split, by its place.
+    pub fn analysis(&self, at: usize) -> Analysis {
+        let exposures = &self.gathered.exposures()[at];
+        let split = exposures.split();
+        let units = exposures.settle(self.options.crossovers, self.gathered.ahead());
+        let by_group = |_: u32, member: &Member| member.group();
+        let classes = Classes { units: &units, sizes: units.sizes.clone(), of: &by_group };
+        let wanted = Wanted { winsorize: self.options.winsorize, cuped: self.options.cuped };
+        let computed: Vec<Computed<'_>> =
+            self.metrics.iter().map(|choice| self.compute(choice, &classes, wanted)).collect();
+        let whole = Part { first: 0 };
+        let mut metrics: Vec<Metric> =
+            computed.iter().map(|of| self.metric(split, &of.plan, of.choice, &of.tally, whole)).collect();
+        self.add_impacts(split, &units, &computed, &mut metrics);
+        self.correct(split, &computed, &mut metrics);
+        let mut exposure_days = Vec::new();
+        if let Some(view) = self.options.view {
+            let days = Days::new(view, &classes, &self.clock);
+            exposure_days = self.exposure_days(&units);
+            for (of, metric) in computed.iter().zip(&mut metrics) {
+                metric.series = days.as_ref().map_or_else(Vec::new, |days| self.points(split, of, &classes, days));
+            }
+        }
+        let (srm, balance) = srm(&units.sizes, split);
+        Analysis {
+            rule: split.rule.as_ref().map(RuleSummary::of),
+            groups: group_summaries(split, &units),
+            crossovers: units.crossovers,
+            overridden: units.overridden,
+            not_counted: units.not_counted.iter().map(|(reason, count)| (reason.as_str().to_owned(), *count)).collect(),
+            health: health::checks(self, split, &units, &metrics, &balance),
+            strata: self.strata(split, &units),
+            srm,
+            metrics,
+            exposure_days,
+        }
+    }
+
+    fn compute<'a>(&self, choice: &'a MetricChoice, classes: &Classes<'_>, wanted: Wanted) -> Computed<'a> {
+        let plan = Plan::of(&choice.definition);
+        let walk = || plan.walk(|source| self.gathered.entries(source, self.terms));
+        let tally = tally(&plan, walk, classes, &self.clock, wanted);
+        Computed { choice, plan, tally }
+    }
+
+    fn manner<'a>(&'a self, split: &'a Split, choice: &MetricChoice) -> Manner<'a> {
+        Manner { split, options: self.options, direction: choice.direction, sequential: self.sequential }
+    }
+
+    fn metric(&self, split: &Split, plan: &Plan, choice: &MetricChoice, tally: &Tally, part: Part) -> Metric {
+        let manner = self.manner(split, choice);
+        let step = |(nth, sums): (usize, &Vec<stats::CoMoments<2>>)| {
+            let sums = Sums::Two(sums.clone());
+            let event = match &plan.makes {
+                Makes::Funnel(steps) => plan.sources[steps.places[nth + 1]].event.to_string(),
+                _ => String::new(),
+            };
+            Step { event, groups: manner.groups(&sums, part), comparisons: manner.plain(&sums, part) }
+        };
+        Metric {
+            name: choice.name.clone(),
+            kind: choice.kind,
+            role: choice.role,
+            direction: choice.direction,
+            groups: manner.groups(&tally.plain, part),
+            comparisons: manner.variants(tally, part),
+            steps: tally.steps.iter().enumerate().map(step).collect(),
+            series: Vec::new(),
+        }
+    }
+
+    /// Counts, sums, ratios and means of the scorecard tell what a difference means for the metric as a whole.
+    fn add_impacts(&self, split: &Split, units: &Units, computed: &[Computed<'_>], metrics: &mut [Metric]) {
+        let Some(first) = units.all().map(|(_, member)| member.since.0).min() else { return };
+        let start = if self.clock.start == i64::MIN { first } else { self.clock.start };
+        let days = (self.clock.until - start) as f64 / DAY as f64;
+        let sizes: f64 = split.groups.iter().map(|group| group.size).sum();
+        for (of, metric) in computed.iter().zip(metrics).filter(|(of, _)| of.choice.role != Role::Other) {
+            let has_impact = match &of.plan.makes {
+                Makes::PerUnit(Quantity::Count(_) | Quantity::Sum(_) | Quantity::SumOf(_)) | Makes::Ratio(..) => true,
+                Makes::PerUnit(_) | Makes::Funnel(_) => false,
+            };
+            if !has_impact {
+                continue;
+            }
+            let totals = self.totals(&of.plan, start);
+            let manner = self.manner(split, of.choice);
+            for comparison in metric.comparisons.iter_mut().filter(|comparison| comparison.variant == "plain") {
+                let Some(at) = split.groups.iter().position(|group| group.name == comparison.group) else { continue };
+                let allocated = self.question.allocation * split.groups[at].size / sizes;
+                let scope = |factor| Scope { test_units: units.sizes[at], days, factor };
+                let of_all = |scope| manner.impact(&of.tally.plain, at, &units.sizes, totals, scope);
+                let factor = stats::launch_factor([allocated]).unwrap_or(f64::NAN);
+                comparison.impact = Some(Impacts { topline: of_all(scope(1.0)), projected: of_all(scope(factor)) });
+            }
+        }
+    }
+
+    /// A metric's numbers over all units, exposed or not.
+    fn totals(&self, plan: &Plan, start: i64) -> Result<[f64; 2], Undefined> {
+        if self.gathered.is_exposed_only() {
+            return Err(Undefined::TOTAL_UNKNOWN);
+        }
+        let span = Span { since: start, from: start, until: self.clock.until };
+        let mut walk = plan.walk(|source| self.gathered.entries(source, self.terms));
+        let mut totals = [stats::Moments::default(), stats::Moments::default()];
+        while walk.advance().is_some() {
+            match &plan.makes {
+                Makes::PerUnit(quantity) => totals[0].push(quantity.of(&walk, &span)),
+                Makes::Ratio(numerator, denominator) => {
+                    totals[0].push(numerator.of(&walk, &span));
+                    totals[1].push(denominator.of(&walk, &span));
+                }
+                Makes::Funnel(_) => {}
+            }
+        }
+        Ok([totals[0].sum()?, totals[1].sum()?])
+    }
+
+    fn points(&self, split: &Split, of: &Computed<'_>, classes: &Classes<'_>, days: &Days) -> Vec<Point> {
+        let walk = || of.plan.walk(|source| self.gathered.entries(source, self.terms));
+        let manner = Manner { sequential: false, ..self.manner(split, of.choice) };
+        let point = |(day, sums): (i64, Sums)| Point {
+            day: days.label(day),
+            groups: manner.groups(&sums, Part { first: 0 }),
+            comparisons: manner.plain(&sums, Part { first: 0 }),
+        };
+        (days.first..).zip(series(&of.plan, walk, classes, &self.clock, days)).map(point).collect()
+    }
+
+    fn exposure_days(&self, units: &Units) -> Vec<ExposureDay> {
+        let mut days: BTreeMap<i64, Vec<u64>> = BTreeMap::new();
+        for (_, member) in units.all() {
+            if let Some(group) = member.group() {
+                days.entry(day_of(member.since.0)).or_insert_with(|| vec![0; units.sizes.len()])[group] += 1;
+            }
+        }
+        days.into_iter().map(|(day, units)| ExposureDay { start: start_of(day), units }).collect()
+    }
+
+    /// The parts of a break-down.
+    fn strata(&self, split: &Split, units: &Units) -> Vec<Stratum> {
+        match &self.options.breakdown {
+            None => Vec::new(),
+            Some(Breakdown::Unit(..)) => self.unit_strata(split, units),
+            Some(Breakdown::Event(_)) => self.event_strata(split, units),
+        }
+    }
+
+    fn unit_strata(&self, split: &Split, units: &Units) -> Vec<Stratum> {
+        let Some(strata) = self.gathered.strata() else { return Vec::new() };
+        let mut sizes: BTreeMap<u32, u64> = BTreeMap::new();
+        for (unit, _) in units.all() {
+            *sizes.entry(strata.of(unit)).or_default() += 1;
+        }
+        let parts = Parts::largest(sizes, |code| strata.text(code));
+        let groups = split.groups.len();
+        let of = |unit: u32, member: &Member| member.group().map(|group| parts.place(strata.of(unit)) * groups + group);
+        let mut classes = Classes { units, sizes: vec![0; parts.len() * groups], of: &of };
+        for (unit, member) in units.all() {
+            if let Some(class) = of(unit, member) {
+                classes.sizes[class] += 1;
+            }
+        }
+        let wanted = Wanted { winsorize: self.options.winsorize, cuped: self.options.cuped };
+        let computed: Vec<Computed<'_>> =
+            self.metrics.iter().map(|choice| self.compute(choice, &classes, wanted)).collect();
+        let stratum = |(place, (value, other)): (usize, (Option<String>, bool))| {
+            let part = Part { first: place * groups };
+            let sizes = &classes.sizes[part.first..part.first + groups];
+            let metric = |of: &Computed<'_>| self.metric(split, &of.plan, of.choice, &of.tally, part);
+            Stratum {
+                value,
+                other,
+                units: sizes.to_vec(),
+                srm: Some(srm(sizes, split).0),
+                metrics: computed.iter().map(metric).collect(),
+            }
+        };
+        parts.values().into_iter().enumerate().map(stratum).collect()
+    }
+
+    /// Each metric once for each text of its events.
+    fn event_strata(&self, split: &Split, units: &Units) -> Vec<Stratum> {
+        let parts = Parts::largest(self.gathered.label_sizes(), |code| self.gathered.label(code));
+        let by_group = |_: u32, member: &Member| member.group();
+        let classes = Classes { units, sizes: units.sizes.clone(), of: &by_group };
+        let wanted = Wanted { winsorize: self.options.winsorize, cuped: self.options.cuped };
+        let stratum = |(place, (value, other)): (usize, (Option<String>, bool))| {
+            let picked = self.gathered.picked(|label| parts.place(label) == place);
+            let metric = |choice: &MetricChoice| {
+                let plan = Plan::of(&choice.definition);
+                let walk = || plan.walk(|source| picked.entries(source));
+                let tally = tally(&plan, walk, &classes, &self.clock, wanted);
+                self.metric(split, &plan, choice, &tally, Part { first: 0 })
+            };
+            Stratum { value, other, units: Vec::new(), srm: None, metrics: self.metrics.iter().map(metric).collect() }
+        };
+        parts.values().into_iter().enumerate().map(stratum).collect()
+    }
+
+    /// Makes up for many tests: within each variant, over the primary and secondary metrics.
+    fn correct(&self, split: &Split, computed: &[Computed<'_>], metrics: &mut [Metric]) {
+        let asked = &self.question.corrections;
+        let rate = self.options.level.alpha();
+        // Metric and comparison, by variant.
+        let mut families: BTreeMap<String, Vec<(usize, usize)>> = BTreeMap::new();
+        for (at, metric) in metrics.iter().enumerate().filter(|(_, metric)| is_scored(metric.role)) {
+            for (nth, comparison) in metric.comparisons.iter().enumerate() {
+                families.entry(comparison.variant.clone()).or_default().push((at, nth));
+            }
+        }
+        let mut found: Vec<Correction> = Vec::new();
+        for members in families.values() {
+            let p = |&(at, nth): &(usize, usize)| metrics[at].comparisons[nth].absolute.p;
+            if asked.bonferroni_groups || asked.bonferroni_metrics {
+                let count = |role: Role| {
+                    let has_role = |(at, _): &&(usize, usize)| metrics[*at].role == role;
+                    let mut places: Vec<usize> = members.iter().filter(has_role).map(|(at, _)| *at).collect();
+                    places.dedup();
+                    places.len() as u64
+                };
+                let (primary, secondary) = (count(Role::Primary), count(Role::Secondary));
+                let even = primary as f64 / (primary + secondary) as f64;
+                let primary_share = asked.primary_share.unwrap_or(even);
+                let arms = if asked.bonferroni_groups { split.groups.len() as u64 - 1 } else { 1 };
+                let scorecard = Scorecard { primary, secondary, primary_share };
+                let alphas = Bonferroni { arms, metrics: asked.bonferroni_metrics.then_some(scorecard) }.alphas(rate);
+                for member in members {
+                    let alpha = if metrics[member.0].role == Role::Primary { alphas.primary } else { alphas.secondary };
+                    let p = alpha.zip(p(member)).map(|(alpha, p)| stats::bonferroni(p, rate, alpha));
+                    found.push(Correction { metric: member.0, nth: member.1, method: "bonferroni", alpha, p });
+                }
+            } else if asked.benjamini_hochberg_groups || asked.benjamini_hochberg_metrics {
+                let mut by_family: BTreeMap<String, Vec<(usize, usize)>> = BTreeMap::new();
+                for &(at, nth) in members {
+                    let (metric, comparison) = (&metrics[at], &metrics[at].comparisons[nth]);
+                    if asked.benjamini_hochberg_primary_only && metric.role != Role::Primary {
+                        continue;
+                    }
+                    let family = match (asked.benjamini_hochberg_groups, asked.benjamini_hochberg_metrics) {
+                        (true, true) => String::new(),
+                        (true, false) => at.to_string(),
+                        _ => comparison.group.clone(),
+                    };
+                    by_family.entry(family).or_default().push((at, nth));
+                }
+                for family in by_family.values() {
+                    let discoveries = stats::benjamini_hochberg(&family.iter().map(p).collect::<Vec<_>>(), rate);
+                    let alpha = Some(discoveries.alpha);
+                    for (&(metric, nth), p) in family.iter().zip(discoveries.p) {
+                        found.push(Correction { metric, nth, method: "benjamini_hochberg", alpha, p });
+                    }
+                }
+            }
+        }
+        for Correction { metric: at, nth, method, alpha, p } in found {
+            let manner = self.manner(split, computed[at].choice);
+            let comparison = &mut metrics[at].comparisons[nth];
+            let level = alpha.and_then(Level::of_alpha);
+            let whole = Part { first: 0 };
+            let [ci, relative_ci] =
+                level.map_or([None, None], |level| manner.at_level(&computed[at].tally, comparison, whole, level));
+            comparison.adjusted = Some(Corrected { method: method.to_owned(), alpha, p, ci, relative_ci });
+        }
+    }
+}
+
+/// What many tests at once make of one comparison.
+struct Correction {
+    metric: usize,
+    nth: usize,
+    method: &'static str,
+    alpha: Option<f64>,
+    p: Option<f64>,
+}
+
+fn is_scored(role: Role) -> bool {
+    matches!(role, Role::Primary | Role::Secondary)
+}
+
+/// Which codes are told apart.
+struct Parts {
+    /// The code of each part, the largest first.
+    codes: Vec<(u32, Option<String>)>,
+    /// Whether the smaller ones are one part behind them.
+    others: bool,
+}
+
+impl Parts {
+    /// Equal ones in the order of their text, so that the order of the log does not show.
+    fn largest<'a>(sizes: BTreeMap<u32, u64>, text: impl Fn(u32) -> Option<&'a str>) -> Parts {
+        let mut all: Vec<(u32, u64)> = sizes.into_iter().collect();
+        all.sort_by(|a, b| b.1.cmp(&a.1).then_with(|| text(a.0).cmp(&text(b.0))));
+        let others = all.len() > MAX_STRATA;
+        all.truncate(MAX_STRATA);
+        let named = |(code, _)| (code, if code == NO_TEXT { None } else { text(code).map(str::to_owned) });
+        Parts { codes: all.into_iter().map(named).collect(), others }
+    }
+
+    fn len(&self) -> usize {
+        self.codes.len() + usize::from(self.others)
+    }
+
+    fn place(&self, code: u32) -> usize {
+        self.codes.iter().position(|(known, _)| *known == code).unwrap_or(self.codes.len())
+    }
+
+    /// The text of each part, and whether it is that of the smaller ones.
+    fn values(&self) -> Vec<(Option<String>, bool)> {
+        let named = self.codes.iter().map(|(_, value)| (value.clone(), false));
+        named.chain(self.others.then_some((None, true))).collect()
+    }
+}
+
+/// Whether looking early is made up for: as asked for, or as the experiment says until its planned end.
+pub(super) fn is_sequential(question: &Question, options: &Options, as_of: Option<i64>) -> bool {
+    let is_running = || match (question.planned_end, as_of) {
+        (Some(planned), Some(now)) => now < planned.0,
+        _ => true,
+    };
+    let is_experiment = matches!(question.design, Design::Experiment { .. });
+    options.sequential.unwrap_or_else(|| is_experiment && question.sequential && is_running())
+}
