@@ -53,6 +53,8 @@ fn every_field_of_the_schema_tells_a_person_what_it_is() {
         assert!(closed || definition["type"] != "object", "{name} takes unknown fields");
     }
     assert!(schema["properties"].as_object().unwrap().values().all(|section| section["description"].is_string()));
+    let names = schema["$defs"]["MetricRef"]["properties"]["name"]["description"].as_str().unwrap();
+    assert!(UserMetric::names().all(|name| names.contains(name)), "{names}");
 }
 
 #[test]
@@ -139,6 +141,22 @@ fn the_analysis_of_an_experiment_speaks_the_words_of_a_reports_options() {
          relative=fieller&winsorize=0.999"
     );
     assert_eq!(catalog.experiment("shipping_copy").unwrap().analysis.options(), []);
+}
+
+#[test]
+fn the_examples_of_the_readme_are_metrics_of_their_types() {
+    let rows = include_str!("../../README.md").lines().filter_map(|line| {
+        let (kind, rest) = line.strip_prefix("| `")?.split_once("` |")?;
+        let (_, example) = rest.rsplit_once("| `{\"")?;
+        let mut metric: Value = serde_json::from_str(&format!("{{\"{}", example.strip_suffix("` |")?)).ok()?;
+        (metric["name"], metric["type"]) = (json!(format!("my_{kind}")), json!(kind));
+        Some(metric)
+    });
+    let mut metrics: Vec<Value> = rows.collect();
+    let shown: Vec<_> = metrics.iter().map(|metric| metric["type"].as_str().unwrap().to_owned()).collect();
+    assert_eq!(shown, ["event_count_custom", "event_user", "sum", "mean", "ratio", "funnel", "composite_sum"]);
+    metrics.push(json!({"name": "shoe_views", "type": "event_count_custom", "metricEvents": [{"name": "e"}]}));
+    assert_eq!(applied(&file(&json!({"metrics": metrics}))).metrics().len(), 8);
 }
 
 #[test]
