@@ -11,6 +11,7 @@ mod compare;
 mod criterion;
 mod definition;
 mod entries;
+mod filter;
 mod funnel;
 mod gather;
 mod health;
@@ -35,6 +36,7 @@ pub use definition::{
     Criterion, CriterionOf, CriterionTest, Definition, EventName, EventSource, Funnel, FunnelCounts, FunnelOrder,
     Measure, Quantity, Taken,
 };
+pub use filter::{TextFilter, UnitFilter, UnitSet};
 pub use health::{CROSSOVERS_ALERT, CROSSOVERS_WARNING, FEW_UNITS, UNMATCHED_WARNING};
 pub use log::StoredLog;
 pub use metric::TOP_NAMES;
@@ -126,7 +128,8 @@ impl State {
         Period::of(log, question, options)?;
         let needs = Needs::of(question, options, log.terms());
         // Which names have most volume is known once all are gathered.
-        let names_known = !options.metrics.is_empty() || matches!(options.breakdown, Some(Breakdown::Event(_)));
+        let names_known =
+            !options.metrics.is_empty() || !options.automatic || matches!(options.breakdown, Some(Breakdown::Event(_)));
         let order = Order {
             id_type: question.id_type.clone(),
             environment: options.environment.clone(),
@@ -136,6 +139,7 @@ impl State {
             filtered: needs.filtered,
             any: needs.any,
             breakdown: options.breakdown.clone(),
+            texts: options.units.texts.clone(),
         };
         let question = Arc::new(question.clone());
         let exposures = splits.into_iter().map(|split| Exposures::new(question.clone(), Arc::new(split))).collect();

@@ -51,7 +51,10 @@ impl Scene<'_> {
     pub fn analysis(&self, at: usize) -> Analysis {
         let exposures = &self.gathered.exposures()[at];
         let split = exposures.split();
-        let units = exposures.settle(self.options.crossovers, self.gathered.ahead());
+        let mut units = exposures.settle(self.options.crossovers, self.gathered.ahead());
+        if let Some(sieve) = self.gathered.sieve(&self.options.units) {
+            units.keep(|unit, since| sieve.lets_through(unit, since));
+        }
         let by_group = |_: u32, member: &Member| member.group();
         let classes = Classes { units: &units, sizes: units.sizes.clone(), of: &by_group };
         let wanted = Wanted { winsorize: self.options.winsorize, cuped: self.options.cuped };
@@ -76,6 +79,7 @@ impl Scene<'_> {
             groups: group_summaries(split, &units),
             crossovers: units.crossovers,
             overridden: units.overridden,
+            filtered: units.filtered,
             not_counted: units.not_counted.iter().map(|(reason, count)| (reason.as_str().to_owned(), *count)).collect(),
             health: health::checks(self, split, &units, &metrics, &balance),
             strata: self.strata(split, &units),

@@ -5,6 +5,7 @@
 use super::criterion::number;
 use super::definition::{CriterionOf, EventName, EventSource, Taken};
 use super::entries::{Entries, Entry};
+use super::filter::{Passing, Sieve, TextFilter, UnitFilter};
 use super::options::Breakdown;
 use super::roster::{NOBODY, Roster};
 use super::strata::{NO_TEXT, Strata, Texts};
@@ -34,6 +35,8 @@ pub(super) struct Order {
     pub any: bool,
     /// By what units or events are told apart.
     pub breakdown: Option<Breakdown>,
+    /// What the texts of a unit's first exposure must meet for it to take part.
+    pub texts: Vec<TextFilter>,
 }
 
 /// Events of one name as they are.
@@ -62,6 +65,8 @@ pub(super) struct Gathered {
     ahead: Vec<SeenExposure>,
     /// The texts by which units are told apart.
     strata: Option<Strata>,
+    /// Whose first exposure passes, where that is asked.
+    passing: Option<Passing>,
     /// The texts by which events are told apart.
     labels: Texts,
     /// By unit: whether it has any event that metrics can be made of.
@@ -81,6 +86,7 @@ impl Gathered {
     pub fn new(order: Order, exposures: Vec<Exposures>) -> Gathered {
         Gathered {
             strata: matches!(order.breakdown, Some(Breakdown::Unit(..))).then(Strata::default),
+            passing: (!order.texts.is_empty()).then(Passing::default),
             labels: Texts::default(),
             filtered: order
                 .filtered
@@ -115,6 +121,11 @@ impl Gathered {
 
     pub fn strata(&self) -> Option<&Strata> {
         self.strata.as_ref()
+    }
+
+    /// A filter of units in this roster's numbers; `None` if it lets all through.
+    pub fn sieve(&self, filter: &UnitFilter) -> Option<Sieve<'_>> {
+        Sieve::new(filter, self.passing.as_ref(), &self.roster)
     }
 
     pub fn has_events(&self, unit: u32) -> bool {
@@ -236,13 +247,18 @@ impl Gathered {
         let mut strata = StrataReader::new(read, columns, texts);
         for row in rows {
             let hash = units.map_or(0, |units| units[row]);
-            let exposure = SeenExposure {
+            let mut exposure = SeenExposure {
                 subject: columns.subject[row],
                 time: Timestamp(columns.time[row]),
                 unit: if hash == 0 { NOBODY } else { self.roster.number(hash) },
                 in_environment: read.is_in_environment(columns.environment[row]),
-                text: strata.text(row).map(|text| self.strata.get_or_insert_default().code(text)),
+                text: None,
+                passes: true,
             };
+            if let Some((text, filtered)) = strata.texts(row) {
+                exposure.text = text.map(|text| self.strata.get_or_insert_default().code(text));
+                exposure.passes = self.order.texts.iter().zip(filtered).all(|(filter, text)| filter.passes(text));
+            }
             self.expose(exposure, read);
         }
     }
@@ -259,6 +275,9 @@ impl Gathered {
         }
         if let (true, Some(strata)) = (counted, &mut self.strata) {
             strata.meet(exposure.unit, exposure.time, exposure.text);
+        }
+        if let (true, Some(passing)) = (counted, &mut self.passing) {
+            passing.meet(exposure.unit, exposure.time, exposure.passes);
         }
     }
 
@@ -356,8 +375,8 @@ struct Reading<'a> {
     fields: Vec<Field>,
     /// By source that looks into events: where its texts are; `None` while the log has no such event.
     looks: Vec<Option<Look>>,
-    /// Names of exposures, each with the place of its break-down text among the fields.
-    told_apart: HashMap<u32, usize>,
+    /// Names of exposures, each with where its texts are among the fields.
+    told_apart: HashMap<u32, ExposureTexts>,
 }
 
 impl<'a> Reading<'a> {
@@ -376,11 +395,16 @@ impl<'a> Reading<'a> {
         };
         let looks = order.filtered.iter().map(|source| Look::new(source, label, terms, &mut place)).collect();
         let mut told_apart = HashMap::new();
-        if let Some(Breakdown::Unit(at, key)) = &order.breakdown {
-            for kind in [Kind::GateExposure, Kind::ConfigExposure, Kind::LayerExposure] {
-                if let Some(name) = terms.names.find(&format!("statsig::{kind}")) {
-                    told_apart.insert(name.0, place(Field { name, place: *at, key: key.clone() }));
-                }
+        for kind in [Kind::GateExposure, Kind::ConfigExposure, Kind::LayerExposure] {
+            let Some(name) = terms.names.find(&format!("statsig::{kind}")) else { continue };
+            let mut field = |place_: Place, key: &str| place(Field { name, place: place_, key: key.to_owned() });
+            let breakdown = match &order.breakdown {
+                Some(Breakdown::Unit(at, key)) => Some(field(*at, key)),
+                _ => None,
+            };
+            let filters: Vec<usize> = order.texts.iter().map(|filter| field(filter.place, &filter.key)).collect();
+            if breakdown.is_some() || !filters.is_empty() {
+                told_apart.insert(name.0, ExposureTexts { breakdown, filters });
             }
         }
         Reading {
@@ -398,6 +422,13 @@ impl<'a> Reading<'a> {
     fn is_in_environment(&self, environment: u32) -> bool {
         self.environment == Some(TermId(environment))
     }
+}
+
+/// Where the texts of exposures of one name are among the fields of a pass.
+struct ExposureTexts {
+    breakdown: Option<usize>,
+    /// By condition.
+    filters: Vec<usize>,
 }
 
 /// Where a source's texts are among the fields of a pass.
@@ -490,7 +521,7 @@ fn text_number(text: &str) -> f64 {
     (hasher.finish() >> 12) as f64
 }
 
-/// Finds the break-down text of exposures in a block.
+/// Finds the texts of exposures in a block.
 struct StrataReader<'a> {
     read: &'a Reading<'a>,
     columns: &'a Columns,
@@ -504,14 +535,15 @@ impl<'a> StrataReader<'a> {
         StrataReader { read, columns, texts, passed: HashMap::new() }
     }
 
-    /// Rows must be asked for in their order.
-    fn text(&mut self, row: usize) -> Option<&'a str> {
+    /// The break-down text of a row, and by condition the text that it is about. Rows must be asked for in their order.
+    fn texts(&mut self, row: usize) -> Option<(Option<&'a str>, impl Iterator<Item = Option<&'a str>>)> {
         let name = self.columns.name[row];
-        let field = *self.read.told_apart.get(&name)?;
+        let places = self.read.told_apart.get(&name)?;
         let (at, before) = self.passed.entry(name).or_default();
         *before += self.columns.name[*at..row].iter().filter(|other| **other == name).count();
         *at = row;
-        let column = &self.texts[field];
-        column.text(column.rows[*before])
+        let (all, nth) = (self.texts, *before);
+        let text = move |field: usize| all[field].text(all[field].rows[nth]);
+        Some((places.breakdown.and_then(text), places.filters.iter().map(move |field| text(*field))))
     }
 }

@@ -4,6 +4,7 @@
 use super::ResultsError;
 use super::definition::Definition;
 use crate::event::Timestamp;
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 /// An experiment or gate to be concluded.
@@ -99,7 +100,7 @@ pub struct MetricChoice {
 
 /// The type of a metric, as the catalog and the report call it. It tells how to read the numbers; `Definition` says how they
 /// are computed.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum MetricKind {
     /// How many events of one name.
@@ -124,24 +125,31 @@ pub enum MetricKind {
     User,
 }
 
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum Direction {
+    /// More is better.
     Increase,
+    /// Less is better.
     Decrease,
 }
 
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum Role {
+    /// On an experiment's scorecard, what decides.
     Primary,
+    /// On an experiment's scorecard, beside it.
     Secondary,
+    /// On a gate's scorecard.
     Monitoring,
+    /// Asked for by an exploration.
+    Explored,
     /// Not on the scorecard.
     Other,
 }
 
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum QuestionKind {
     Experiment,
