@@ -21,7 +21,7 @@ pub(super) fn reply() -> Reply {
 }
 
 /// Schemas of items: what the type says, and beside it what answers tell of the item.
-const ITEMS: [&str; 12] = [
+const ITEMS: [&str; 13] = [
     "Gate",
     "DynamicConfig",
     "Experiment",
@@ -29,6 +29,7 @@ const ITEMS: [&str; 12] = [
     "Holdout",
     "Segment",
     "Metric",
+    "Exploration",
     "IdType",
     "Settings",
     "Incoming",
@@ -196,6 +197,9 @@ fn schemas() -> Map<String, Value> {
     let parts = ["Incoming", "SegmentOutgoing", "WebhookOutgoing"];
     schemas.insert("Integration".into(), json!({"anyOf": parts.map(reference)}));
     schemas.insert("IntegrationPatch".into(), json!({"anyOf": parts.map(|part| reference(&format!("{part}Patch")))}));
+    let mut of_gate = schemas["Explore"].clone();
+    of_gate["properties"]["rule"] = schemas["Explored"]["properties"]["rule"].clone();
+    schemas.insert("ExploreGate".into(), of_gate);
     schemas.extend(report());
     if let Value::Object(by_hand) = by_hand() {
         schemas.extend(by_hand);
