@@ -7,10 +7,10 @@ use crate::evaluate::{djb2, sha256_base64};
 use crate::event::Timestamp;
 use crate::ingest;
 use crate::results::{
-    self, Check, Corrections, Design, Group, MetricChoice, Options, Question, Report, ResultsError, Role, Rule,
-    StoredLog,
+    Check, Corrections, Design, Group, MetricChoice, Options, Question, Report, ResultsError, Role, Rule, StoredLog,
 };
 use crate::stats::{Balanced, Level};
+use std::sync::Arc;
 
 /// What a report is asked about.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -59,8 +59,8 @@ impl Admin {
                 )
             }
         };
-        let report = results::conclude(&self.log()?, &question, &options);
-        let mut report = report.map_err(|error| match error {
+        let report = self.reports().report(&self.log()?, &question, &options);
+        let mut report = report.map(Arc::unwrap_or_clone).map_err(|error| match error {
             ResultsError::Log(error) => AdminError::broken("log", &error),
             other => AdminError::refused(other.code(), other.to_string()),
         })?;
