@@ -7,7 +7,8 @@ use crate::evaluate::{djb2, sha256_base64};
 use crate::event::Timestamp;
 use crate::ingest;
 use crate::results::{
-    self, Check, Corrections, Design, Group, MetricChoice, Options, Question, Report, ResultsError, Role, Rule, StoredLog,
+    self, Check, Corrections, Design, Group, MetricChoice, Options, Question, Report, ResultsError, Role, Rule,
+    StoredLog,
 };
 use crate::stats::{Balanced, Level};
 
