@@ -303,7 +303,6 @@ impl Bench {
             }
             measured(server, "", &mut timed)?;
         }
-        timed.peak_bytes = Some(server.high_water()?);
         self.done(timed);
         Ok(())
     }
@@ -379,6 +378,7 @@ fn measured(server: &Server, query: &str, timed: &mut Timed) -> anyhow::Result<(
     }
     timed.cpu_seconds.push((server.cpu()? - cpu).as_secs_f64());
     timed.wall_seconds.push(answer.took.as_secs_f64());
+    timed.peak_bytes = Some(server.high_water()?);
     Ok(())
 }
 
