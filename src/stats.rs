@@ -5,6 +5,7 @@
 //! adjusted mean) is compared by the same `difference` and `relative`.
 
 mod balance;
+mod bayes;
 mod comoments;
 mod compensated;
 mod cuped;
@@ -13,12 +14,14 @@ mod impact;
 mod moments;
 mod multiplicity;
 mod power;
+mod quantile;
 mod ratio;
 mod relative;
 mod sequential;
 mod winsor;
 
 pub use balance::{ALERT_P, Balance, Balanced, MIN_ALERT_DEVIATION, WARNING_P, balance};
+pub use bayes::{Posterior, Prior, posterior};
 pub use comoments::CoMoments;
 pub use cuped::{Adjusted, CUPED_MIN_PRE_SHARE, CUPED_MIN_UNITS, cuped, cuped_ratio, eligibility};
 pub use difference::{Difference, Inference, STUDENT_BELOW_DOF, Test, TestRule, difference, difference_by};
@@ -26,8 +29,9 @@ pub use impact::{Impact, Scope, impact, launch_factor, ratio_impact};
 pub use moments::Moments;
 pub use multiplicity::{Alphas, Bonferroni, Discoveries, Scorecard, benjamini_hochberg, bonferroni};
 pub use power::{Plan, Power, detectable, relative_effect};
+pub use quantile::{Quantile, Ranked};
 pub use ratio::ratio;
-pub use relative::{Method, Relative, relative, relative_at};
+pub use relative::{Method, Relative, relative, relative_at, relative_variance};
 pub use sequential::{Sequential, sequential};
 pub use winsor::{DEFAULT_WINSOR_PERCENTILE, threshold};
 

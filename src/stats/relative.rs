@@ -70,13 +70,20 @@ pub fn relative_at(
                 // (ratio ± half·(1-g)) / (1-g) - 1, with the 1 taken off before dividing so that small lifts keep digits.
                 Interval::around((lift + g) / (1.0 - g), half, alternative)
             }
-            Method::Delta => {
-                let variance = (test_variance + ratio * ratio * control_variance) / (control_mean * control_mean);
-                Interval::around(lift, critical * variance.sqrt(), alternative)
-            }
+            Method::Delta => Interval::around(lift, critical * relative_variance(test, control)?.sqrt(), alternative),
         }
     });
     Relative { delta, ci, method }
+}
+
+/// The variance of the lift by the delta method, (Vt + r²·Vc) / x̄c².
+pub fn relative_variance(test: &Estimate, control: &Estimate) -> Defined {
+    let control_mean = control.mean?;
+    if control_mean == 0.0 {
+        return Err(Undefined::CONTROL_MEAN_ZERO);
+    }
+    let ratio = test.mean? / control_mean;
+    finite((test.variance? + ratio * ratio * control.variance?) / (control_mean * control_mean))
 }
 
 fn lift(absolute: &Difference, control: &Estimate) -> Defined {

@@ -149,6 +149,7 @@ if __name__ == "__main__":
         "power": list(plans.power()),
         "impact": list(plans.impact()),
         "thresholds": list(plans.thresholds()),
+        "quantiles": list(plans.quantiles()),
     }
     json.dump(document, sys.stdout, allow_nan=False)
     sys.stdout.write("\n")

@@ -2,6 +2,8 @@
 
 import mpmath
 import numpy as np
+from gbstats.models.statistics import QuantileClusteredStatistic
+from scipy import stats
 from statsmodels.stats.multitest import multipletests
 from statsmodels.stats.power import NormalIndPower
 
@@ -153,3 +155,34 @@ def thresholds():
         # numpy's inverted_cdf is the nearest rank.
         "percentiles": {str(p): float(np.percentile(values, p, method="inverted_cdf")) for p in [1, 50, 90, 99, 99.9, 100]},
     }
+
+
+def quantiles():
+    """gbstats' clustered quantile, with order statistics by nearest rank. Its variance of one event has n - 1 where the
+    paper has n; that factor is taken out."""
+    rng = np.random.default_rng(20261124)
+    units = [np.round(rng.lognormal(rng.normal(1, 0.8), 0.5, 1 + rng.poisson(2)), 3) for _ in range(220)]
+    events = np.concatenate(units)
+    n = len(events)
+    rows = []
+    for q in [0.25, 0.5, 0.9]:
+        half = stats.norm.ppf(0.975) * (q * (1 - q) / n) ** 0.5
+        low, value, high = [float(np.quantile(events, share, method="inverted_cdf")) for share in (q - half, q, q + half)]
+        below, all_events = np.array([(unit <= value).sum() for unit in units]), np.array([len(unit) for unit in units])
+        found = QuantileClusteredStatistic(
+            n=n,
+            n_star=n,
+            nu=q,
+            quantile_hat=value,
+            quantile_lower=low,
+            quantile_upper=high,
+            main_sum=float(below.sum()),
+            main_sum_squares=float((below**2).sum()),
+            denominator_sum=float(all_events.sum()),
+            denominator_sum_squares=float((all_events**2).sum()),
+            main_denominator_sum_product=float((below * all_events).sum()),
+            n_clusters=len(units),
+        )
+        variance = float(found.variance) / (n - 1)
+        rows.append({"quantile": q, "low": low, "value": value, "high": high, "variance": variance})
+    yield {"units": [unit.tolist() for unit in units], "quantiles": rows}

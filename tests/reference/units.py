@@ -9,6 +9,7 @@ import mpmath
 import numpy as np
 import pandas as pd
 import tea_tasting as tt
+from gbstats.bayesian.tests import EffectBayesianABTest, EffectBayesianConfig, GaussianPrior
 from gbstats.frequentist.tests import (
     FrequentistConfig,
     OneSidedTreatmentGreaterTTest,
@@ -313,6 +314,27 @@ def pair(name, ill, test, control):
     }
 
 
+def bayesian(test, control):
+    """GrowthBook's reading of the plain means: flat and proper prior, difference and lift."""
+    arms = [sample(units[:, 0]) for units in (control, test)]
+    for difference_type in ["absolute", "relative"]:
+        for prior in [GaussianPrior(), GaussianPrior(mean=0.1, variance=0.3**2, proper=True)]:
+            config = EffectBayesianConfig(
+                difference_type=difference_type, prior_type=difference_type, prior_effect=prior, alpha=1 - LEVEL
+            )
+            found = EffectBayesianABTest(*arms, config).compute_result()
+            assert found.error_message is None
+            yield {
+                "relative": difference_type == "relative",
+                "prior": [prior.mean, prior.variance] if prior.proper else None,
+                "mean": float(found.expected),
+                "standard_deviation": float(found.uplift.stddev),
+                "above_zero": float(found.chance_to_win),
+                "ci": [float(end) for end in found.ci],
+                "risk": [float(risk) for risk in found.risk],
+            }
+
+
 def groups():
     for name, ill_conditioned, arms in datasets():
         control = arms[0]
@@ -321,6 +343,7 @@ def groups():
             "ill_conditioned": ill_conditioned,
             "groups": [[[float(v) for v in unit] for unit in arm] for arm in arms],
             "pairs": [pair(name, ill_conditioned, arm, control) for arm in arms[1:]],
+            "bayesian": [] if ill_conditioned else list(bayesian(arms[1], control)),
             "covariances": [
                 [[float(Exact(arm).covariance(i, j)) for j in range(4)] for i in range(4)] for arm in arms
             ],

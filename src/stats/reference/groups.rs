@@ -121,3 +121,35 @@ fn ratios_and_adjusted_values_agree_with_gbstats_and_tea_tasting() {
     }
     assert!(compared.gbstats > 250 && compared.tea_tasting > 500, "{} {}", compared.gbstats, compared.tea_tasting);
 }
+
+#[test]
+fn posteriors_agree_with_gbstats() {
+    for row in rows(&reference()["groups"]) {
+        let name = row["name"].as_str().unwrap();
+        let group = |at: usize| units(&row["groups"][at]).estimate(0);
+        let (test, control) = (group(1), group(0));
+        let absolute = difference(&test, &control, Level::DEFAULT, Alternative::TwoSided);
+        for expected in rows(&row["bayesian"]) {
+            let (effect, variance) = if expected["relative"] == true {
+                (relative(&test, &control, &absolute, Method::Delta).delta, relative_variance(&test, &control))
+            } else {
+                (absolute.delta, absolute.standard_error.map(|error| error * error))
+            };
+            let prior = match &expected["prior"] {
+                Value::Null => None,
+                prior => Prior::new(prior[0].as_f64().unwrap(), prior[1].as_f64().unwrap()),
+            };
+            let found = posterior(effect, variance, prior, Level::DEFAULT).unwrap();
+            let near = |what: &str, found: f64, expected: &Value, scale: f64| {
+                assert_near(&format!("{name}: {what}"), found, expected, scale);
+            };
+            let deviation = found.standard_deviation;
+            near("mean", found.mean, &expected["mean"], deviation);
+            near("standard deviation", deviation, &expected["standard_deviation"], 0.0);
+            near("above zero", found.above_zero, &expected["above_zero"], 0.0);
+            near("risk of control", found.risk_of_control, &expected["risk"][0], deviation);
+            near("risk of test", found.risk_of_test, &expected["risk"][1], deviation);
+            assert_interval(name, Ok(found.ci), &expected["ci"]);
+        }
+    }
+}

@@ -1,5 +1,5 @@
 //! Sequential tests against their definition with 60 digits, corrections for many tests and power against statsmodels,
-//! impact against numeric differentiation of its definition, thresholds against numpy.
+//! impact against numeric differentiation of its definition, thresholds against numpy, quantiles against gbstats.
 //!
 //! statsmodels plans a two-sided test with its far tail; Statsig and Weir without, that is to one side at half the rate.
 
@@ -108,6 +108,24 @@ fn thresholds_agree_with_numpy() {
         for (percentile, expected) in row["percentiles"].as_object().unwrap() {
             let found = threshold(&mut numbers(&row["values"]), percentile.parse().unwrap());
             assert_eq!(found, expected.as_f64(), "{percentile}");
+        }
+    }
+}
+
+#[test]
+fn quantiles_agree_with_gbstats() {
+    for row in rows(&reference()["quantiles"]) {
+        let events: Vec<Vec<f64>> = rows(&row["units"]).iter().map(numbers).collect();
+        for expected in rows(&row["quantiles"]) {
+            let quantile = Quantile::new(expected["quantile"].as_f64().unwrap()).unwrap();
+            let ranked = quantile.rank(&mut events.concat()).unwrap();
+            for (what, found) in [("low", ranked.low), ("value", ranked.value), ("high", ranked.high)] {
+                assert_eq!(Some(found), expected[what].as_f64(), "{what}");
+            }
+            let below = |unit: &Vec<f64>| unit.iter().filter(|event| **event <= ranked.value).count() as f64;
+            let counts = events.iter().map(|unit| [below(unit), unit.len() as f64]).collect();
+            let found = quantile.estimate(&ranked, &counts);
+            assert_near("variance", found.variance.unwrap(), &expected["variance"], 0.0);
         }
     }
 }

@@ -263,10 +263,10 @@ fn what_cannot_be_concluded_is_refused() {
         ("experiments/button/results?start=yesterday", 400, "invalid_option"),
         ("experiments/button/results?start=2026-02-01&end=2026-01-01", 400, "invalid_option"),
         ("experiments/button/results?levle=0.9", 400, "unknown_option"),
-        ("experiments/button/results?join=date", 400, "not_supported_yet"),
-        ("experiments/button/results?winsorize=0.999", 400, "not_supported_yet"),
-        ("experiments/button/results?cuped=true", 400, "not_supported_yet"),
-        ("experiments/button/results?breakdown=country", 400, "not_supported_yet"),
+        ("experiments/button/results?join=day", 400, "invalid_option"),
+        ("experiments/button/results?winsorize=0.4", 400, "invalid_option"),
+        ("experiments/button/results?cuped=yes", 400, "invalid_option"),
+        ("experiments/button/results?breakdown=country", 400, "invalid_option"),
         ("experiments/button/results?level=%zz", 400, "invalid_query"),
     ] {
         let answer = server.get(&format!("/console/v1/{path}"));
