@@ -16,6 +16,7 @@ mod consistency;
 mod examples;
 mod funnel;
 mod hard;
+mod layouts;
 mod quantity;
 mod textbook;
 mod variants;
