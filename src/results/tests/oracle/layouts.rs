@@ -1,0 +1,74 @@
+//! What the product lays out by day and by parts, beside what the oracle makes of them.
+
+use super::agreement::{asked, check_metric, each_log, options};
+use super::textbook::groups;
+use super::views::{by_day, by_user_field, cumulative};
+use super::{DAY, Definition, USUAL, UnitValue, members, sizes};
+use crate::event::Place;
+use crate::results::tests::memory::Memory;
+use crate::results::{Breakdown, Options, Quantity, View, conclude};
+use std::collections::BTreeMap;
+
+/// What of a metric is known only after its day: by day the product asks for it on the day itself.
+fn looks_ahead(definition: &Definition) -> bool {
+    let ahead = |quantity: &Quantity| matches!(quantity, Quantity::Returnable { .. } | Quantity::Returned { .. });
+    match definition {
+        Definition::PerUnit(quantity) => ahead(quantity),
+        Definition::Ratio(x, y) => ahead(x) || ahead(y),
+        Definition::Funnel(_) => false,
+    }
+}
+
+#[test]
+fn series_by_day_agree() {
+    each_log(|shape, rows, _, what| {
+        let question = asked(shape);
+        let members = members(rows, &question, &USUAL);
+        for view in [View::Daily, View::Cumulative] {
+            let options = Options { view: Some(view), ..options(&USUAL) };
+            let found = conclude(&Memory::of(rows), &question, &options).unwrap().analysis.unwrap();
+            for (choice, metric) in question.metrics.iter().zip(&found.metrics) {
+                if view == View::Daily && looks_ahead(&choice.definition) {
+                    continue;
+                }
+                let expected: BTreeMap<i64, Vec<UnitValue>> = match view {
+                    View::Daily => by_day(&members, &choice.definition),
+                    _ => cumulative(&members, &choice.definition),
+                };
+                let what = format!("{} ({what}, {view:?})", choice.name);
+                let days: Vec<i64> = metric.series.iter().map(|point| point.day / DAY).collect();
+                assert_eq!(days, expected.keys().copied().collect::<Vec<_>>(), "{what}");
+                for (point, (day, values)) in metric.series.iter().zip(&expected) {
+                    let is_ratio = !matches!(choice.definition, Definition::PerUnit(_));
+                    let numbers = groups(values, found.groups.len());
+                    check_metric(&point.groups, &numbers, is_ratio, &format!("{what}, day {day}"));
+                }
+            }
+        }
+    });
+}
+
+#[test]
+fn parts_by_a_text_of_the_first_exposure_agree() {
+    each_log(|shape, rows, _, what| {
+        let question = asked(shape);
+        let members = members(rows, &question, &USUAL);
+        let breakdown = Some(Breakdown::Unit(Place::User, "country".into()));
+        let options = Options { breakdown, ..options(&USUAL) };
+        let found = conclude(&Memory::of(rows), &question, &options).unwrap().analysis.unwrap();
+        for (at, choice) in question.metrics.iter().enumerate() {
+            let expected = by_user_field(&members, &choice.definition, |row| &row.user, "country");
+            for stratum in &found.strata {
+                let nobody = Vec::new();
+                let values = expected.get(&stratum.value).unwrap_or(&nobody);
+                let what = format!("{} of {:?} ({what})", choice.name, stratum.value);
+                let units: Vec<u64> = sizes(values, found.groups.len()).into_iter().map(|size| size as u64).collect();
+                assert_eq!(stratum.units, units, "{what}");
+                let is_ratio = !matches!(choice.definition, Definition::PerUnit(_));
+                let numbers = groups(values, found.groups.len());
+                check_metric(&stratum.metrics[at].groups, &numbers, is_ratio, &what);
+            }
+            assert!(expected.keys().all(|text| found.strata.iter().any(|stratum| stratum.value == *text)), "{what}");
+        }
+    });
+}
