@@ -34,6 +34,7 @@ use crate::clock::Clock;
 use crate::event::Timestamp;
 use crate::ingest;
 use crate::meters::Meters;
+use crate::results::Reports;
 use crate::store::{OpenError, ReadError, Store};
 use crate::writer::{Handle, Unavailable};
 use arc_swap::ArcSwap;
@@ -134,6 +135,7 @@ struct Inner {
     limits: ingest::Limits,
     state: ArcSwap<State>,
     sessions: Sessions,
+    reports: Reports,
     unknown_id_types: status::UnknownIdTypes,
     /// One change at a time: a change is planned against the catalog that it replaces.
     changing: Mutex<()>,
@@ -154,7 +156,8 @@ pub enum LoadError {
 }
 
 impl Admin {
-    /// Loads the catalog and the keys of a store.
+    /// Loads the catalog and the keys of a store. `results_memory` is how many bytes of what was gathered for reports may be
+    /// held.
     pub fn load(
         store: Store,
         writer: Handle,
@@ -162,6 +165,7 @@ impl Admin {
         meters: Arc<Meters>,
         random: Random,
         limits: ingest::Limits,
+        results_memory: usize,
     ) -> Result<Admin, LoadError> {
         let state = State::load(&store, &limits, None)?;
         lists::complete(&state.catalog, &store, &writer);
@@ -176,6 +180,7 @@ impl Admin {
             limits,
             state,
             sessions: Sessions::default(),
+            reports: Reports::new(results_memory),
             unknown_id_types: status::UnknownIdTypes::default(),
             changing: Mutex::new(()),
             started,
@@ -186,6 +191,10 @@ impl Admin {
     /// Catalog, keys and intake rules as they are now.
     pub fn state(&self) -> Arc<State> {
         self.inner.state.load_full()
+    }
+
+    pub(crate) fn reports(&self) -> &Reports {
+        &self.inner.reports
     }
 
     pub fn store(&self) -> &Store {

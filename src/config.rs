@@ -38,6 +38,7 @@ pub const DEFAULT_ENQUEUE_WAIT: Duration = Duration::from_secs(2);
 pub const DEFAULT_DEDUPLICATION_HOURS: u64 = 24;
 /// Memory for the fingerprints of recent messageIds; when it is used up the window shrinks.
 pub const DEFAULT_DEDUPLICATION_MEMORY: u64 = 64 << 20;
+pub const DEFAULT_RESULTS_MEMORY: u64 = 1 << 30;
 
 const BODY_BYTES: (u64, u64) = (1 << 10, 1 << 30);
 const EVENT_BYTES: (u64, u64) = (256, 64 << 20);
@@ -50,6 +51,8 @@ const QUEUE_BYTES: (u64, u64) = (1 << 10, 64 << 30);
 const ENQUEUE_WAIT: (Duration, Duration) = (Duration::ZERO, Duration::from_secs(60));
 const DEDUPLICATION_HOURS: (u64, u64) = (1, 8_760);
 const DEDUPLICATION_MEMORY: (u64, u64) = (1 << 20, 64 << 30);
+/// Below the least, reports would be made from exposed units only, which costs two readings of the log each time.
+const RESULTS_MEMORY: (u64, u64) = (1 << 20, 1 << 40);
 
 /// Everything that `serve` needs to know; every value is inside its range.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -64,6 +67,8 @@ pub struct Config {
     pub http_threads: NonZeroUsize,
     pub limits: Limits,
     pub deduplication: Deduplication,
+    /// What may be held of the log for reports, in bytes.
+    pub results_memory: usize,
     /// Whether each commit makes the next opening fast.
     pub quick_repair: bool,
     pub store: StoreKind,
@@ -139,6 +144,11 @@ impl Config {
                 hours: counted("--deduplication-hours", hours, DEDUPLICATION_HOURS)? as u32,
                 memory_bytes: sized("--deduplication-memory", memory, DEDUPLICATION_MEMORY)?,
             },
+            results_memory: sized(
+                "--results-memory",
+                settings.results_memory.unwrap_or(Size(DEFAULT_RESULTS_MEMORY)),
+                RESULTS_MEMORY,
+            )?,
             quick_repair: settings.quick_repair.unwrap_or(false),
             store: settings.store.unwrap_or_default(),
             log_level: settings.log_level.unwrap_or_default(),
@@ -273,7 +283,7 @@ mod tests {
         let ms = |time: Duration| time.as_millis() as u64;
         let sides = |(low, high): (u64, u64)| (low, high);
         let times = |(low, high): (Duration, Duration)| (ms(low), ms(high));
-        let table: [(&str, (u64, u64), Set); 11] = [
+        let table: [(&str, (u64, u64), Set); 12] = [
             ("--http-threads", sides(HTTP_THREADS), |s, n| s.http_threads = Some(n)),
             ("--body-bytes", sides(BODY_BYTES), |s, n| s.body_bytes = Some(Size(n))),
             ("--event-bytes", sides(EVENT_BYTES), |s, n| {
@@ -291,6 +301,7 @@ mod tests {
             }),
             ("--deduplication-hours", sides(DEDUPLICATION_HOURS), |s, n| s.deduplication_hours = Some(n)),
             ("--deduplication-memory", sides(DEDUPLICATION_MEMORY), |s, n| s.deduplication_memory = Some(Size(n))),
+            ("--results-memory", sides(RESULTS_MEMORY), |s, n| s.results_memory = Some(Size(n))),
         ];
         for (flag, (low, high), set) in table {
             for (value, fits) in [(low, true), (high, true), (low - 1, false), (high + 1, false)] {

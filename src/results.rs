@@ -6,6 +6,7 @@
 //! order of the log does not show in a report.
 
 mod analysis;
+mod cache;
 mod calendar;
 mod compare;
 mod criterion;
@@ -26,12 +27,14 @@ mod report;
 mod roster;
 mod series;
 mod standing;
+mod state;
 mod strata;
 mod table;
 mod tally;
 mod units;
 
 pub use analysis::MAX_STRATA;
+pub use cache::Reports;
 pub use definition::{
     Criterion, CriterionOf, CriterionTest, Definition, EventName, EventSource, Funnel, FunnelCounts, FunnelOrder,
     Measure, Quantity, Taken,
@@ -56,12 +59,7 @@ pub use table::render;
 
 use crate::event::{Field, Sequence, Timestamp};
 use crate::store::{Terms, Visit};
-use analysis::Scene;
-use gather::{Gathered, Order};
-use metric::Needs;
-use std::sync::Arc;
-use tally::Clockwork;
-use units::Exposures;
+use state::{Basis, State};
 
 /// What results need of a snapshot of the store.
 pub trait Log {
@@ -112,76 +110,8 @@ pub const GATHERED_BYTES: usize = 1 << 30;
 
 /// Answers a question from all that is in the log.
 pub fn conclude<L: Log + ?Sized>(log: &L, question: &Question, options: &Options) -> Result<Report, ResultsError> {
-    State::new(log, question, options)?.report(log, GATHERED_BYTES)
-}
-
-/// A question with what was gathered for it, to be asked again when the log has grown.
-pub struct State {
-    question: Arc<Question>,
-    options: Options,
-    gathered: Gathered,
-}
-
-impl State {
-    pub fn new<L: Log + ?Sized>(log: &L, question: &Question, options: &Options) -> Result<State, ResultsError> {
-        let splits = question.splits()?;
-        Period::of(log, question, options)?;
-        let needs = Needs::of(question, options, log.terms());
-        // Which names have most volume is known once all are gathered.
-        let names_known =
-            !options.metrics.is_empty() || !options.automatic || matches!(options.breakdown, Some(Breakdown::Event(_)));
-        let order = Order {
-            id_type: question.id_type.clone(),
-            environment: options.environment.clone(),
-            start: options.start.or(question.start),
-            end: options.end.or(question.end),
-            names: names_known.then_some(needs.plain),
-            filtered: needs.filtered,
-            any: needs.any,
-            breakdown: options.breakdown.clone(),
-            texts: options.units.texts.clone(),
-        };
-        let question = Arc::new(question.clone());
-        let exposures = splits.into_iter().map(|split| Exposures::new(question.clone(), Arc::new(split))).collect();
-        Ok(State { question, options: options.clone(), gathered: Gathered::new(order, exposures) })
-    }
-
-    /// The report as of the log's end. `bound` is how many bytes may be held.
-    pub fn report<L: Log + ?Sized>(&mut self, log: &L, bound: usize) -> Result<Report, ResultsError> {
-        let period = Period::of(log, &self.question, &self.options)?;
-        if !self.gathered.read_on(log, period.until, bound)? {
-            self.gathered = self.gathered.emptied();
-            self.gathered.read_exposed_only(log, period.until)?;
-        }
-        let terms = log.terms();
-        let metrics = metric::chosen(&self.question, &self.options, terms, self.gathered.volumes());
-        let as_of = log.as_of_time();
-        let sequential = analysis::is_sequential(&self.question, &self.options, as_of.map(|time| time.0));
-        let scene = Scene {
-            question: &self.question,
-            options: &self.options,
-            terms,
-            gathered: &self.gathered,
-            metrics: &metrics,
-            clock: Clockwork::new(&self.options, period.start.map(|start| start.0), period.until.0),
-            sequential,
-        };
-        let mut analyses: Vec<Analysis> =
-            (0..self.gathered.exposures().len()).map(|split| scene.analysis(split)).collect();
-        let analysis = if analyses.len() == 1 { analyses.pop() } else { None };
-        let ms = |time: Option<Timestamp>| time.map(|time| time.0);
-        Ok(Report {
-            version: report::VERSION,
-            kind: self.question.kind(),
-            name: self.question.name.clone(),
-            id_type: self.question.id_type.clone(),
-            as_of: AsOf { sequence: log.next_sequence().0.checked_sub(1), time: ms(as_of) },
-            window: Window { start: ms(period.start), end: ms(period.end) },
-            options: Used::of(&self.options, sequential),
-            analysis,
-            rules: analyses,
-        })
-    }
+    let mut state = State::new(Basis::of(log.terms(), question, options)?);
+    state.report(log, question, options, GATHERED_BYTES)
 }
 
 /// From when to when exposures and events count.

@@ -120,7 +120,7 @@ pub fn open(config: &Config) -> Result<Opened, ServerError> {
         events_per_body: config.limits.events_per_body,
         ..ingest::Limits::default()
     };
-    let admin = match Admin::load(store, handle, clock, meters.clone(), random, limits) {
+    let admin = match Admin::load(store, handle, clock, meters.clone(), random, limits, config.results_memory) {
         Ok(admin) => admin,
         Err(error) => {
             writing.stop()?;

@@ -1,5 +1,6 @@
 //! Arithmetic of inference: moments of a group, differences of means, relative lift, ratios, adjustment by what was before,
-//! looking early, many tests, power, impact, sample ratio. Pure: no I/O, no event and no report. A number that the data do not define is an `Undefined` with its reason, never NaN and never zero.
+//! looking early, many tests, power, impact, sample ratio. Pure: no I/O, no event and no report. A number that the data do
+//! not define is an `Undefined` with its reason, never NaN and never zero.
 //!
 //! The seam is `Estimate`: a group's mean with the variance of that mean. Whatever produces one (unit totals, a ratio, an
 //! adjusted mean) is compared by the same `difference` and `relative`.

@@ -136,7 +136,7 @@ pub fn scorecard() -> Vec<Line> {
         defined(
             "ordered_within_7_days",
             "event_user",
-            json!({"metricEvents": [count(ORDER)], "rollupTimeWindow": "custom", "customRollUpStart": 0, "customRollUpEnd": 7}),
+            json!({"metricEvents": [count(ORDER)], "rollupTimeWindow": "custom", "customRollUpStart": 0, "customRollUpEnd": 6}),
             Sql::one("max(CASE WHEN e.name = 'Order Completed' AND e.time < f.t0 + 7 * 86400000 THEN 1 ELSE 0 END)"),
         ),
         defined("ordered_daily", "event_user", once(count(ORDER), "daily_participation_rate"), None),

@@ -158,7 +158,7 @@ impl Findings {
         }
         writeln!(
             out,
-            "CPU is the mean of the rounds, wall the median; a cold report counts from the start of the process"
+            "CPU is the mean of the rounds, wall the median, the peak that of the process until then; a cold report counts from the process's start"
         )?;
         match self.different.as_slice() {
             [] => writeln!(out, "the report brought up to date and one from scratch say the same, to 1e-12")?,
@@ -187,7 +187,8 @@ impl Findings {
             number(Some(mib(beside.peak_bytes))),
             number(Some(beside.start_cpu_seconds))
         )?;
-        let by = |theirs: Option<f64>, ours: f64| number(theirs.map(|theirs| theirs / ours));
+        // A tiny report takes less than the kernel's step.
+        let by = |theirs: Option<f64>, ours: f64| number(theirs.filter(|_| ours > 0.0).map(|theirs| theirs / ours));
         writeln!(
             out,
             "Weir, cold, {computed} of {scorecard} metrics: {} s of CPU, {} s; theirs by ours: CPU {}, wall {}",

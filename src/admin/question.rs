@@ -7,10 +7,10 @@ use crate::evaluate::{djb2, sha256_base64};
 use crate::event::Timestamp;
 use crate::ingest;
 use crate::results::{
-    self, Check, Corrections, Design, Group, MetricChoice, Options, Question, Report, ResultsError, Role, Rule,
-    StoredLog,
+    Check, Corrections, Design, Group, MetricChoice, Options, Question, Report, ResultsError, Role, Rule, StoredLog,
 };
 use crate::stats::{Balanced, Level};
+use std::sync::Arc;
 
 /// What a report is asked about.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -61,8 +61,8 @@ impl Admin {
         options: &Options,
         untold: &[String],
     ) -> Result<Report, AdminError> {
-        let report = results::conclude(&self.log()?, question, options);
-        let mut report = report.map_err(|error| match error {
+        let report = self.reports().report(&self.log()?, question, options);
+        let mut report = report.map(Arc::unwrap_or_clone).map_err(|error| match error {
             ResultsError::Log(error) => AdminError::broken("log", &error),
             other => AdminError::refused(other.code(), other.to_string()),
         })?;
@@ -230,4 +230,43 @@ fn aliases(id: &str, name: &str) -> Vec<String> {
 
 fn holdouts(catalog: &Catalog) -> Vec<String> {
     catalog.holdouts().iter().flat_map(|holdout| [holdout.id.clone(), holdout.name.clone()]).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use serde_json::{Value, json};
+
+    /// The catalog cannot name the words of results; they must not drift apart.
+    #[test]
+    fn every_word_of_an_analysis_is_an_option_of_a_report() {
+        let schema = crate::catalog::definitions();
+        let words = |name: &str| -> Vec<Value> {
+            let words = &schema[name];
+            let listed = words["enum"].as_array().cloned().unwrap_or_default();
+            let told = words["oneOf"].as_array().into_iter().flatten();
+            listed.into_iter().chain(told.map(|word| word["const"].clone())).collect()
+        };
+        let numbers =
+            [("level", json!(0.9)), ("winsorize", json!(0.0)), ("winsorize", json!(0.999)), ("power", json!(0.51))];
+        let days = [json!(1), json!(90)].map(|days| ("cupedDays", days));
+        let mut rows: Vec<(&str, Value)> = numbers.into_iter().chain(days).collect();
+        rows.extend([json!(true), json!(false)].map(|is| ("cuped", is)));
+        for (name, option) in
+            [("Crossovers", "crossovers"), ("Join", "join"), ("Relative", "relative"), ("Alternative", "alternative")]
+        {
+            assert!(words(name).len() > 1, "{name}: {}", schema[name]);
+            rows.extend(words(name).into_iter().map(|word| (option, word)));
+        }
+        for (option, value) in rows {
+            let analysis: Analysis = serde_json::from_value(json!({ option: value })).expect("an analysis");
+            let read = options(&analysis, Level::DEFAULT, &[]);
+            assert!(read.is_ok(), "{option}={value}: {read:?}");
+            assert!(Options::NAMES.contains(&option), "{option} would be left out");
+        }
+        let known = schema["Analysis"]["properties"].as_object().expect("fields").keys();
+        // The share of the primary metrics is part of the question.
+        let left_out: Vec<&String> = known.filter(|name| !Options::NAMES.contains(&name.as_str())).collect();
+        assert_eq!(left_out, ["primaryAlphaShare"]);
+    }
 }

@@ -33,7 +33,7 @@ pub struct Analysis {
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schemars(range(min = 1, max = 90))]
     pub cuped_days: Option<u32>,
-    /// Whether a metric is tested for any difference or only for one in its direction. Left out it is `two_sided`.
+    /// Whether metrics are tested for any difference or for one to a side. Left out it is `two_sided`.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub alternative: Option<Alternative>,
     /// The power for which the minimum detectable effect is told, above 0.5 and below 1. Left out it is 0.8.
@@ -83,6 +83,10 @@ pub enum Alternative {
     TwoSided,
     /// A difference in the metric's direction; any where it has none.
     OneSided,
+    /// That test is greater, of every metric.
+    Greater,
+    /// That test is less, of every metric.
+    Less,
 }
 
 impl Analysis {

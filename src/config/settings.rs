@@ -54,6 +54,9 @@ pub struct Settings {
     /// Memory for remembered messageIds; the window shrinks when it is used up [default: 64MiB]
     #[arg(long, env = "WEIR_DEDUPLICATION_MEMORY", value_name = "SIZE")]
     pub deduplication_memory: Option<Size>,
+    /// Memory for what reports are made of: with less, they are made from exposed units only and more slowly [default: 1GiB]
+    #[arg(long, env = "WEIR_RESULTS_MEMORY", value_name = "SIZE")]
+    pub results_memory: Option<Size>,
     /// Make each commit a little dearer, so that opening after a crash under load takes milliseconds however large the file
     /// is [default: false]
     #[arg(long, env = "WEIR_QUICK_REPAIR", value_name = "BOOL", num_args = 0..=1, default_missing_value = "true")]
@@ -103,6 +106,7 @@ impl Settings {
             enqueue_wait: self.enqueue_wait.or(beneath.enqueue_wait),
             deduplication_hours: self.deduplication_hours.or(beneath.deduplication_hours),
             deduplication_memory: self.deduplication_memory.or(beneath.deduplication_memory),
+            results_memory: self.results_memory.or(beneath.results_memory),
             quick_repair: self.quick_repair.or(beneath.quick_repair),
             store: self.store.or(beneath.store),
             log_level: self.log_level.or(beneath.log_level),

@@ -105,9 +105,9 @@ impl Gathered {
         }
     }
 
-    /// The same order, with nothing gathered yet.
-    pub fn emptied(&self) -> Gathered {
-        Gathered::new(self.order.clone(), self.exposures.iter().map(Exposures::emptied).collect())
+    /// The end of what was read.
+    pub fn read_to(&self) -> Sequence {
+        self.read_to
     }
 
     pub fn exposures(&self) -> &[Exposures] {
@@ -310,7 +310,9 @@ impl Gathered {
         self.seen.resize(self.roster.len(), false);
         for (row, &unit) in numbers.iter().enumerate().filter(|(_, unit)| **unit != NOBODY) {
             let time = columns.time[row];
-            let in_period = read.start.is_none_or(|start| start.0 <= time) && time < read.until.0;
+            // An open end moves on with the log: what lies beyond it today is in the period tomorrow.
+            let in_period =
+                read.start.is_none_or(|start| start.0 <= time) && self.order.end.is_none_or(|end| time < end.0);
             self.seen[unit as usize] |= in_period;
             let Some(plain) = self.plain.get_mut(columns.name[row] as usize) else { continue };
             plain.volume += u64::from(in_period);

@@ -1,6 +1,7 @@
 //! From units' numbers to moments by class: the groups of a split, or groups times strata. Compares nothing.
 
 use super::calendar::{DAY, Span, day_of, start_of};
+use super::definition::FunnelCounts;
 use super::entries::Walk;
 use super::options::{Join, Options};
 use super::plan::{Makes, Plan};
@@ -34,7 +35,7 @@ impl Clockwork {
 
     /// All of a member's time.
     pub fn after(&self, member: &Member) -> Span {
-        Span { since: member.since.0, from: self.from(member), until: self.until }
+        Span { since: member.since.0, from: self.from(member), until: self.until, known: self.until }
     }
 
     /// The days before its exposure, as if it had been exposed at their begin.
@@ -43,7 +44,7 @@ impl Clockwork {
             Join::Timestamp => member.since.0,
             Join::Date => start_of(day_of(member.since.0)),
         };
-        Span { since: until - self.look_back, from: until - self.look_back, until }
+        Span { since: until - self.look_back, from: until - self.look_back, until, known: until }
     }
 }
 
@@ -130,7 +131,9 @@ pub(super) fn tally<'a>(
         }
         Makes::Funnel(steps) => {
             let last = steps.places.len() - 1;
-            let wanted = Wanted { winsorize: None, ..wanted };
+            // Of units, a funnel says yes or no: there is nothing to cut.
+            let winsorize = wanted.winsorize.filter(|_| steps.counts == FunnelCounts::Events);
+            let wanted = Wanted { winsorize, ..wanted };
             let whole = two(walk(), classes, clock, wanted, |walk, span| {
                 let taken = steps.of(walk, span);
                 [taken[last], taken[0]]
@@ -197,7 +200,7 @@ fn one(
     });
     let winsorized = wanted.winsorize.map(|percentile| {
         let mut values: Vec<f64> = kept.iter().map(|sample| sample.after[0]).filter(|value| *value != 0.0).collect();
-        let cap = stats::threshold(&mut values, percentile);
+        let cap = stats::threshold(&mut values, percentile * 100.0);
         let cut = |value: f64| cap.map_or(value, |cap| value.min(cap));
         let mut sums = vec![CoMoments::<1>::default(); count];
         let mut before = wanted.cuped.then(|| vec![CoMoments::<2>::default(); count]);
@@ -254,7 +257,7 @@ fn two(
         let caps = [0, 1].map(|part| {
             let of_part = kept.iter().map(|sample| sample.after[part]);
             let mut values: Vec<f64> = of_part.filter(|value| *value != 0.0).collect();
-            stats::threshold(&mut values, percentile)
+            stats::threshold(&mut values, percentile * 100.0)
         });
         let cut = |values: [f64; 2]| [0, 1].map(|part| caps[part].map_or(values[part], |cap| values[part].min(cap)));
         let mut sums = vec![CoMoments::<2>::default(); count];

@@ -68,11 +68,6 @@ impl Exposures {
         }
     }
 
-    /// The same question, with no exposure yet.
-    pub fn emptied(&self) -> Exposures {
-        Exposures::new(self.question.clone(), self.split.clone())
-    }
-
     pub fn split(&self) -> &Split {
         &self.split
     }

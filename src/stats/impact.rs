@@ -55,24 +55,20 @@ impl Undefined {
 /// units, exposed or not, in the same period (an error where it is not known; the absolute impact does not need it).
 pub fn impact(absolute: &Difference, total: Defined, scope: Scope) -> Impact {
     let units = scope.test_units as f64;
-    let half = |per_unit: f64| Ok(absolute.inference?.critical * absolute.standard_error? * per_unit);
-    let interval =
-        |middle: Defined, per_unit: Defined| Interval::around(middle?, half(per_unit?)?.abs(), absolute.alternative);
+    // Open on the other side where the impact falls as the difference rises.
+    let interval = |middle: Defined, slope: Defined| {
+        let (middle, slope) = (middle?, slope?);
+        let half = absolute.inference?.critical * absolute.standard_error? * slope.abs();
+        Interval::around(middle, half, facing(absolute.alternative, slope))
+    };
     let per_day = if scope.days > 0.0 { finite(units * scope.factor / scope.days) } else { Err(Undefined::NO_DAYS) };
     let absolute_impact = per_day.and_then(|per_day| finite(absolute.delta? * per_day));
-    let ends = |total: f64| -> Result<(f64, f64), Undefined> {
-        let now = absolute.delta? * units;
-        let baseline = total - now;
-        if baseline == 0.0 { Err(Undefined::ZERO_BASELINE) } else { Ok((now, baseline)) }
+    let baseline = || -> Defined {
+        let baseline = finite(total? - absolute.delta? * units)?;
+        if baseline == 0.0 { Err(Undefined::ZERO_BASELINE) } else { Ok(baseline) }
     };
-    let relative = total.and_then(|total| {
-        let (now, baseline) = ends(total)?;
-        finite(scope.factor * now / baseline)
-    });
-    let slope = total.and_then(|total| {
-        let (_, baseline) = ends(total)?;
-        finite(scope.factor * units * total / baseline / baseline)
-    });
+    let relative = baseline().and_then(|baseline| finite(scope.factor * absolute.delta? * units / baseline));
+    let slope = baseline().and_then(|baseline| finite(scope.factor * units * (total? / baseline) / baseline));
     Impact {
         absolute: absolute_impact,
         absolute_ci: interval(absolute_impact, per_day),
@@ -96,9 +92,9 @@ pub fn ratio_impact(
             absolute: finite(expansion.absolute),
             absolute_ci: interval(test, control, expansion.absolute, expansion.absolute_slopes, level, alternative),
             relative: expansion.relative.map(|(relative, _)| relative),
-            relative_ci: expansion
-                .relative
-                .and_then(|(relative, slopes)| interval(test, control, relative, slopes, level, alternative)),
+            relative_ci: expansion.relative.and_then(|(relative, slopes)| {
+                interval(test, control, relative, slopes, level, facing(alternative, expansion.baseline))
+            }),
         },
         Err(reason) => {
             Impact { absolute: Err(reason), absolute_ci: Err(reason), relative: Err(reason), relative_ci: Err(reason) }
@@ -106,8 +102,14 @@ pub fn ratio_impact(
     }
 }
 
+/// The alternative for a number that rises with the difference, or falls where `slope` is negative.
+fn facing(alternative: Alternative, slope: f64) -> Alternative {
+    if slope < 0.0 { alternative.mirrored() } else { alternative }
+}
+
 /// Values, and how they change with the differences of the numerators' and of the denominators' means.
 struct Expansion {
+    baseline: f64,
     absolute: f64,
     absolute_slopes: [f64; 2],
     relative: Result<(f64, [f64; 2]), Undefined>,
@@ -137,6 +139,7 @@ fn expand(test: &CoMoments<2>, control: &CoMoments<2>, totals: [f64; 2], scope: 
         finite((projected - baseline) / baseline).map(|relative| (relative, [slope(0), slope(1)]))
     };
     Ok(Expansion {
+        baseline,
         absolute: projected - baseline,
         absolute_slopes: [projected_slopes[0] - baseline_slopes[0], projected_slopes[1] - baseline_slopes[1]],
         relative,
@@ -224,6 +227,25 @@ mod tests {
         assert!(found.absolute.is_ok() && found.relative.is_ok());
         assert_eq!(found.absolute_ci, Err(Undefined::TOO_FEW_UNITS));
         assert_eq!(found.relative_ci, Err(Undefined::TOO_FEW_UNITS));
+    }
+
+    #[test]
+    fn a_one_sided_impact_on_a_negative_total_opens_to_the_other_side() {
+        let difference = difference(&arm(3.0), &arm(2.0), Level::DEFAULT, Alternative::Greater);
+        for (total, opens_upwards) in [(1e6, true), (-1e6, false)] {
+            let found = impact(&difference, Ok(total), NOW);
+            assert_eq!(found.absolute_ci.map(|ci| ci.high), Ok(None));
+            let ci = found.relative_ci.unwrap();
+            assert_eq!((ci.low.is_some(), ci.high.is_some()), (opens_upwards, !opens_upwards));
+            assert!(!ci.contains(0.0) && ci.contains(found.relative.unwrap()));
+            let units = |x: f64| CoMoments::from_iter((0..1000).map(|i| [x + f64::from(i % 7), 1.0]));
+            let totals = [total, 1e5];
+            let found = ratio_impact(&units(3.0), &units(2.0), totals, NOW, Level::DEFAULT, Alternative::Greater);
+            assert_eq!(found.absolute_ci.map(|ci| ci.high), Ok(None));
+            let ci = found.relative_ci.unwrap();
+            assert_eq!((ci.low.is_some(), ci.high.is_some()), (opens_upwards, !opens_upwards));
+            assert!(!ci.contains(0.0) && ci.contains(found.relative.unwrap()));
+        }
     }
 
     const ZERO: Defined = Err(Undefined::ZERO_BASELINE);

@@ -21,7 +21,8 @@ fn open(folder: &Path, lists: ListLimits) -> (Admin, Writing) {
     let limits = writer::Limits::default();
     let (handle, writing) =
         writer::start(store.clone(), appender, limits, clock.clone(), meters.clone(), Box::new(|| None)).unwrap();
-    (Admin::load(store, handle, clock, meters, system_random(), ingest::Limits::default()).unwrap(), writing)
+    let limits = ingest::Limits::default();
+    (Admin::load(store, handle, clock, meters, system_random(), limits, 1 << 20).unwrap(), writing)
 }
 
 fn segments(lists: &[(&str, &[&str])]) -> Value {

@@ -16,8 +16,10 @@ mod consistency;
 mod examples;
 mod funnel;
 mod hard;
+mod layouts;
 mod quantity;
 mod textbook;
+mod variants;
 mod views;
 
 use super::memory::Row;
@@ -161,6 +163,7 @@ fn members<'a>(rows: &'a [Row], question: &Question, ways: &Ways) -> Vec<Member<
         for (group, exposed) in firsts {
             let from = if ways.by_date { (day_of(exposed) * DAY).max(start) } else { exposed };
             let until = if ways.by_date { day_of(exposed) * DAY } else { exposed };
+            let begin = until - ways.look_back * DAY;
             members.push(Member {
                 unit,
                 group,
@@ -172,7 +175,8 @@ fn members<'a>(rows: &'a [Row], question: &Question, ways: &Ways) -> Vec<Member<
                     .collect(),
                 events: rows.iter().filter(|row| counts_as_metric(row)).copied().collect(),
                 span: Span { from, until: end, exposed, known_until: end },
-                before: Span { from: until - ways.look_back * DAY, until, exposed, known_until: until },
+                // As though the unit had been exposed at the begin of the look-back.
+                before: Span { from: begin, until, exposed: begin, known_until: until },
             });
         }
     }

@@ -79,8 +79,8 @@ fn a_body_weighs_until_its_events_are_queued() {
     let clock = Arc::new(ManualClock::at(super::life::NOW));
     let (store, handle, meters) = (house.store.clone(), house.handle.clone(), house.meters.clone());
     let limits = weir::ingest::Limits::default();
-    let admin =
-        Admin::load(store, handle, clock, meters.clone(), system_random(), limits).expect("an empty store loads");
+    let admin = Admin::load(store, handle, clock, meters.clone(), system_random(), limits, 1 << 20)
+        .expect("an empty store loads");
     let token = admin.machine_token("test");
     let memory = BodyLimits { memory_bytes: BODY_BYTES * 3 / 2, ..BodyLimits::default() };
     let app = http::House::new(admin, Bodies::new(memory, meters.clone()), Duration::from_secs(3600));

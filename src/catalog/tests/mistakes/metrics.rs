@@ -192,7 +192,7 @@ fn each_mistake_of_an_analysis_is_listed_with_its_place() {
         (|d| analysis(d)["crossovers"] = json!("keep"), "experiments[0].analysis.crossovers", "exclude, first, both"),
         (|d| analysis(d)["join"] = json!("day"), "experiments[0].analysis.join", "timestamp, date"),
         (|d| analysis(d)["relative"] = json!("log"), "experiments[0].analysis.relative", "fieller, delta"),
-        (|d| analysis(d)["alternative"] = json!("greater"), "experiments[0].analysis.alternative", "one_sided"),
+        (|d| analysis(d)["alternative"] = json!("upwards"), "experiments[0].analysis.alternative", "one_sided"),
         (|d| analysis(d)["cuped"] = json!(false), "experiments[0].analysis.cupedDays", "no effect"),
         (|d| analysis(d)["power"] = json!(0), "experiments[0].analysis.power", "more than 0.5"),
         (|d| analysis(d)["primaryAlphaShare"] = json!(1), "experiments[0].analysis.primaryAlphaShare", "less than 1"),

@@ -4,13 +4,13 @@ use super::hard::{Random, SHAPES, Shape, log, question};
 use super::textbook::{GroupNumbers, groups};
 use super::{USUAL, Ways, members, sizes, values};
 use crate::results::tests::memory::{Memory, Row};
-use crate::results::{Analysis, Crossovers, Definition, Metric, Options, Question, Role, conclude};
+use crate::results::{Analysis, Crossovers, Definition, Join, Metric, MetricGroup, Options, Question, Role, conclude};
 use serde_json::Value;
 
 /// How many logs there are of each shape.
 const SEEDS: u64 = 4;
 
-fn asked(shape: Shape) -> Question {
+pub fn asked(shape: Shape) -> Question {
     question(shape)
 }
 
@@ -20,7 +20,7 @@ pub fn close(found: f64, expected: f64, scale: f64) -> bool {
 }
 
 /// A number that does not exist is not given; one that does is as the oracle has it.
-fn agrees(found: Option<f64>, expected: f64, scale: f64) -> bool {
+pub fn agrees(found: Option<f64>, expected: f64, scale: f64) -> bool {
     match found {
         Some(found) => close(found, expected, if scale.is_finite() { scale } else { 0.0 }),
         None => !expected.is_finite(),
@@ -31,10 +31,15 @@ fn run(rows: &[Row], question: &Question, ways: &Ways) -> Analysis {
     analysis(&Memory::of(rows), question, ways)
 }
 
-/// The only place where the oracle's ways become the product's options.
-fn analysis(log: &Memory, question: &Question, ways: &Ways) -> Analysis {
-    let options = Options { crossovers: ways.crossovers, ..Options::default() };
-    conclude(log, question, &options).unwrap().analysis.unwrap()
+/// The oracle's ways as the product's options.
+pub fn options(ways: &Ways) -> Options {
+    let join = if ways.by_date { Join::Date } else { Join::Timestamp };
+    let cuped_days = ways.look_back.try_into().unwrap();
+    Options { crossovers: ways.crossovers, join, cuped_days, ..Options::default() }
+}
+
+pub fn analysis(log: &Memory, question: &Question, ways: &Ways) -> Analysis {
+    conclude(log, question, &options(ways)).unwrap().analysis.unwrap()
 }
 
 /// Every log with its seed in words.
@@ -48,8 +53,8 @@ pub fn each_log(mut check: impl FnMut(Shape, &[Row], &mut Random, &str)) {
     }
 }
 
-fn check_metric(found: &Metric, expected: &[GroupNumbers], is_ratio: bool, what: &str) {
-    for (group, numbers) in found.groups.iter().zip(expected) {
+pub fn check_metric(found: &[MetricGroup], expected: &[GroupNumbers], is_ratio: bool, what: &str) {
+    for (group, numbers) in found.iter().zip(expected) {
         assert_eq!(group.units, numbers.units as u64, "units of {what}, {}", group.name);
         let scale = numbers.scale;
         let pairs = [
@@ -85,7 +90,7 @@ fn units_and_moments_agree_with_a_naive_reading_of_the_rules() {
                 let what = format!("{} ({what}, {crossovers:?})", choice.name);
                 let values: Vec<_> = members.iter().map(|member| member.value(&choice.definition)).collect();
                 let expected = groups(&values, found.groups.len());
-                check_metric(metric, &expected, !matches!(choice.definition, Definition::PerUnit(_)), &what);
+                check_metric(&metric.groups, &expected, !matches!(choice.definition, Definition::PerUnit(_)), &what);
                 check_comparisons(metric, &expected, &found, &what);
             }
             let values = values(rows, &question, &ways, &question.metrics[0].definition);

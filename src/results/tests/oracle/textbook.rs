@@ -149,7 +149,11 @@ pub fn adjusted(values: &[UnitValue], control: usize, test: usize) -> Adjusted {
     let (x, y) = (pooled(&|arm| &arm.0.0), pooled(&|arm| &arm.0.1));
     let (v, w) = (pooled(&|arm| &arm.1.0), pooled(&|arm| &arm.1.1));
     let before = ratio_variance(&v, &w);
-    let theta = if before > 0.0 { ratio_covariance((&x, &y), (&v, &w)) / before } else { 0.0 };
+    // Where every unit has the same ratio, rounding leaves next to nothing of what is nothing; so it does of a slope.
+    let rounding =
+        1e-13 * group_numbers(&v.iter().zip(&w).map(|(x, y)| Pair { x: *x, y: *y }).collect::<Vec<_>>()).scale.variance;
+    let theta = if before > rounding { ratio_covariance((&x, &y), (&v, &w)) / before } else { 0.0 };
+    let theta = if theta.abs() < 1e-9 { 0.0 } else { theta };
     let overall = mean(&v) / mean(&w);
     let adjusted = |((x, y), (v, w)): &Arm| {
         let shift = if theta == 0.0 { 0.0 } else { theta * (mean(v) / mean(w) - overall) };

@@ -81,17 +81,14 @@ fn a_metric_of_each_type_lives_from_its_definition_to_its_removal() {
     }
     let experiment = json!({"name": "e", "status": "active", "groups": groups(), "primaryMetrics": scorecard});
     done(&server, "POST", "experiments", &experiment);
-    // Each line of the scorecard is reported, or named as not computed.
     let report = ask(&server, "GET", "experiments/e/results", &Value::Null).json();
-    let health = report["health"].as_array().unwrap();
-    let told =
-        health.iter().find(|check| check["check"] == "metrics_computed").map(|check| check["detail"].to_string());
+    let health = report["health"].as_array().expect("checks");
+    assert!(!health.iter().any(|check| check["check"] == "metrics_computed"), "{health:?}");
     for wanted in &scorecard {
-        let (name, kind) = (wanted["name"].as_str().unwrap(), wanted["type"].as_str().unwrap());
-        let rows = report["metrics"].as_array().unwrap();
-        let is_there = rows.iter().any(|row| row["name"] == name && row["type"] == kind && row["role"] == "primary");
-        let is_told = told.as_ref().is_some_and(|told| told.contains(&format!("{name} ({kind})")));
-        assert!(is_there != is_told, "{wanted}: {told:?}");
+        let rows = report["metrics"].as_array().expect("metrics");
+        let is_meant = |row: &&Value| row["name"] == wanted["name"] && row["type"] == wanted["type"];
+        let row = rows.iter().find(is_meant).unwrap_or_else(|| panic!("{wanted} is not reported"));
+        assert_eq!(row["role"], "primary", "{wanted}");
     }
     // What is in use stays, an event_user too, which every event name has anyway.
     for metric in &metrics {
@@ -362,4 +359,103 @@ fn an_experiment_is_analysed_as_its_analysis_says_unless_the_request_says_otherw
     assert_eq!(options("experiments/plain/results")["level"], 0.99);
     assert_eq!(options("gates/g/results")["level"], 0.8);
     assert_eq!(options("gates/g/results?level=0.7")["level"], 0.7);
+}
+
+/// When the units of the next test met their group.
+const EXPOSED: i64 = 1_767_225_600_000;
+
+#[test]
+fn what_is_defined_is_what_a_report_computes() {
+    let mut project = project();
+    let country = json!([{"type": "user", "column": "country", "condition": "=", "values": ["CA", "FR"]}]);
+    let key = |key: &str| json!({"name": "segment::Order", "type": "metadata", "metadataKey": key});
+    project["metrics"] = json!([
+        {"name": "tax", "type": "sum", "metricEvents": [key("tax")]},
+        {"name": "capped", "type": "event_count_custom", "cap": 1, "metricEvents": [{"name": "segment::Order"}]},
+        {"name": "large", "type": "event_user", "metricEvents": [{"name": "segment::Order",
+            "criteria": [{"type": "value", "condition": ">=", "values": ["10"]}]}]},
+        {"name": "abroad", "type": "event_count_custom", "metricEvents": [{"name": "logged", "criteria": country}]},
+        {"name": "second_day", "type": "event_user", "rollupTimeWindow": "custom", "customRollUpStart": 1,
+            "customRollUpEnd": 1, "metricEvents": [{"name": "segment::Order"}]},
+        {"name": "basket", "type": "mean", "metricEvents": [{"name": "segment::Order", "type": "value"}]},
+        {"name": "goods", "type": "ratio", "metricEvents": [
+            {"name": "segment::Order", "type": "count_distinct", "metadataKey": "sku"}, {"name": "segment::Order"}]},
+        {"name": "bought", "type": "funnel", "funnelEventList": [{"name": "segment::View"}, {"name": "segment::Order"}]},
+        {"name": "all", "type": "composite_sum", "metricComponentMetrics": [
+            {"name": "tax", "type": "sum"}, {"name": "segment::View", "type": "event_count"}]},
+    ]);
+    let scorecard: Vec<Value> = project["metrics"]
+        .as_array()
+        .expect("a list")
+        .iter()
+        .map(|metric| json!({"name": metric["name"], "type": metric["type"]}))
+        .collect();
+    project["experiments"] = json!([{"name": "e", "status": "active", "groups": groups(), "primaryMetrics": scorecard,
+        "otherMetrics": [{"name": "segment::Order", "type": "event_dau"}, {"name": "dau", "type": "user"}]}]);
+    let server = Server::start(&project);
+    let mut logged: Vec<Value> = ["u1", "u2", "u3", "u4"]
+        .iter()
+        .enumerate()
+        .map(|(nth, user)| {
+            let rule = if nth < 2 { "test" } else { "control" };
+            json!({"eventName": "statsig::config_exposure", "time": EXPOSED, "user": {"userID": user},
+                "metadata": {"config": "e", "ruleID": rule}})
+        })
+        .collect();
+    for (user, country) in [("u1", "CA"), ("u1", "FR"), ("u1", "DE"), ("u2", "CA"), ("u3", "DE")] {
+        logged.push(json!({"eventName": "logged", "time": EXPOSED + 5, "user": {"userID": user, "country": country}}));
+    }
+    assert_eq!(server.post("/v1/log_event", json!({"events": logged}).to_string()).status, 202);
+    let order = |user: &str, time: &str, properties: Value| json!({"type": "track", "event": "Order", "userId": user, "timestamp": time, "properties": properties});
+    let view = |user: &str, time: &str| json!({"type": "track", "event": "View", "userId": user, "timestamp": time});
+    let batch = json!([
+        view("u1", "2026-01-01T01:00:00Z"),
+        order("u1", "2026-01-01T02:00:00Z", json!({"value": 30, "tax": "4.5", "sku": "a"})),
+        order("u1", "2026-01-01T03:00:00Z", json!({"value": 5, "tax": "none", "sku": "a"})),
+        order("u1", "2026-01-02T03:00:00Z", json!({"tax": 0.5, "sku": "b"})),
+        order("u2", "2026-01-01T04:00:00Z", json!({"value": 7, "sku": "a"})),
+        view("u2", "2026-01-01T05:00:00Z"),
+        view("u3", "2026-01-01T05:00:00Z"),
+    ]);
+    assert_eq!(server.post("/v1/batch", json!({ "batch": batch }).to_string()).status, 200);
+    let report = ask(&server, "GET", "experiments/e/results?end=2026-01-03", &Value::Null).json();
+    let health = report["health"].as_array().expect("checks");
+    assert!(!health.iter().any(|check| check["check"] == "metrics_computed"), "{health:?}");
+    let sides = |name: &str| -> Vec<Value> {
+        let rows = report["metrics"].as_array().expect("metrics");
+        let row = rows.iter().find(|row| row["name"] == name).unwrap_or_else(|| panic!("no {name}: {rows:?}"));
+        let groups = row["groups"].as_array().expect("groups").iter();
+        groups.map(|group| json!([group["units"], group["mean"]])).collect()
+    };
+    // Of each group the units that take part and the mean; by hand, control first.
+    for (name, expected) in [
+        ("tax", json!([[2, 0.0], [2, 2.5]])),
+        ("capped", json!([[2, 0.0], [2, 1.5]])),
+        ("large", json!([[2, 0.0], [2, 0.5]])),
+        ("abroad", json!([[2, 0.0], [2, 1.5]])),
+        ("second_day", json!([[2, 0.0], [2, 0.5]])),
+        ("basket", json!([[0, null], [2, 14.0]])),
+        ("goods", json!([[0, null], [2, 0.75]])),
+        ("bought", json!([[1, 0.0], [2, 0.5]])),
+        ("all", json!([[2, 0.5], [2, 3.5]])),
+        ("segment::Order", json!([[2, 0.0], [2, 0.75]])),
+        ("dau", json!([[2, 0.25], [2, 0.75]])),
+    ] {
+        assert_eq!(json!(sides(name)), expected, "{name}");
+    }
+    // The same definitions by day, over all units.
+    for (name, kind, expected) in [
+        ("large", "event_user", json!([1.0, 0.0])),
+        ("abroad", "event_count_custom", json!([3.0, 0.0])),
+        ("goods", "ratio", json!([2.0 / 3.0, 1.0])),
+        ("bought", "funnel", json!([1.0 / 3.0, null])),
+        ("all", "composite_sum", json!([7.5, 0.5])),
+        ("wau", "user", json!([3.0, 3.0])),
+        ("new_dau", "user", json!([3.0, 0.0])),
+    ] {
+        let path = format!("metrics/values?metricName={name}&metricType={kind}&date=2026-01-01&endDate=2026-01-02");
+        let values: Vec<Value> =
+            read(&server, &path).as_array().expect("days").iter().map(|day| day["value"].clone()).collect();
+        assert_eq!(json!(values), expected, "{name}");
+    }
 }

@@ -1,0 +1,120 @@
+//! Reports that were made lately, and what was gathered for them: the next one reads on from where the last one stopped, and
+//! the same one again is not computed at all. Bounded in bytes; holds no log.
+
+use super::options::Options;
+use super::question::Question;
+use super::report::Report;
+use super::state::{Basis, State};
+use super::{Log, ResultsError};
+use crate::event::{Sequence, Timestamp};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+/// So many reports of one basis are kept: those of a page that switches between levels and views.
+const REPORTS_OF_A_BASIS: usize = 8;
+/// So many bases are kept however little each of them holds.
+const BASES: usize = 256;
+
+/// See the module.
+pub struct Reports {
+    bound: usize,
+    /// The one used last comes last.
+    kept: Mutex<Vec<Kept>>,
+}
+
+struct Kept {
+    basis: Basis,
+    /// Its bytes as of the last report.
+    bytes: usize,
+    shared: Arc<Mutex<Shared>>,
+}
+
+/// What reports of one basis share. Whoever makes a report of it holds the lock, so that nothing is gathered twice.
+struct Shared {
+    state: State,
+    made: Vec<Made>,
+}
+
+struct Made {
+    question: Question,
+    options: Options,
+    /// The log's end.
+    as_of: (Sequence, Option<Timestamp>),
+    report: Arc<Report>,
+}
+
+impl Reports {
+    /// Holds what was gathered up to so many bytes, all bases together.
+    pub fn new(bound: usize) -> Reports {
+        Reports { bound, kept: Mutex::new(Vec::new()) }
+    }
+
+    /// The report as of the log's end, or of a later one if somebody has made that meanwhile.
+    pub fn report<L: Log + ?Sized>(
+        &self,
+        log: &L,
+        question: &Question,
+        options: &Options,
+    ) -> Result<Arc<Report>, ResultsError> {
+        let basis = Basis::of(log.terms(), question, options)?;
+        let shared = self.enter(&basis);
+        let mut guard = lock(&shared);
+        let as_of = (log.next_sequence(), log.as_of_time());
+        let is_asked = |made: &Made| made.question == *question && made.options == *options;
+        if let Some(made) = guard.made.iter().find(|made| is_asked(made) && made.as_of.0 >= as_of.0) {
+            return Ok(made.report.clone());
+        }
+        if guard.state.read_to() > as_of.0 {
+            // This reader's log is older than what was read for another; it answers for itself.
+            drop(guard);
+            return State::new(basis).report(log, question, options, self.bound).map(Arc::new);
+        }
+        let report = Arc::new(guard.state.report(log, question, options, self.bound)?);
+        guard.made.retain(|made| !is_asked(made));
+        let surplus = (guard.made.len() + 1).saturating_sub(REPORTS_OF_A_BASIS);
+        guard.made.drain(..surplus);
+        guard.made.push(Made { question: question.clone(), options: options.clone(), as_of, report: report.clone() });
+        let bytes = guard.state.bytes();
+        drop(guard);
+        self.leave(&basis, bytes);
+        Ok(report)
+    }
+
+    fn enter(&self, basis: &Basis) -> Arc<Mutex<Shared>> {
+        let mut kept = lock(&self.kept);
+        let one = match kept.iter().position(|kept| kept.basis == *basis) {
+            Some(at) => kept.remove(at),
+            None => {
+                let shared = Shared { state: State::new(basis.clone()), made: Vec::new() };
+                Kept { basis: basis.clone(), bytes: 0, shared: Arc::new(Mutex::new(shared)) }
+            }
+        };
+        let shared = one.shared.clone();
+        kept.push(one);
+        shared
+    }
+
+    /// Lets those go that were not used for longest, until all together are within the bound.
+    fn leave(&self, basis: &Basis, bytes: usize) {
+        let mut kept = lock(&self.kept);
+        if let Some(one) = kept.iter_mut().find(|kept| kept.basis == *basis) {
+            one.bytes = bytes;
+        }
+        let mut all: usize = kept.iter().map(|kept| kept.bytes).sum();
+        let mut gone = 0;
+        while (all > self.bound || kept.len() - gone > BASES) && gone + 1 < kept.len() {
+            all -= kept[gone].bytes;
+            gone += 1;
+        }
+        kept.drain(..gone);
+    }
+
+    /// How many bytes are held.
+    pub fn bytes(&self) -> usize {
+        lock(&self.kept).iter().map(|kept| kept.bytes).sum()
+    }
+}
+
+/// A panic while a report was made leaves nothing half done: what was gathered is taken out before it is used.
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
