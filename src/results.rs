@@ -10,6 +10,7 @@ mod cache;
 mod calendar;
 mod compare;
 mod criterion;
+mod csv;
 mod definition;
 mod entries;
 mod filter;
@@ -35,6 +36,7 @@ mod units;
 
 pub use analysis::MAX_STRATA;
 pub use cache::Reports;
+pub use csv::{COLUMNS, Column, csv};
 pub use definition::{
     Criterion, CriterionOf, CriterionTest, Definition, EventName, EventSource, Funnel, FunnelCounts, FunnelOrder,
     Measure, Quantity, Taken,

@@ -200,7 +200,7 @@ mod tests {
             let endpoint = TABLE.iter().find(|endpoint| endpoint.call == call).unwrap();
             endpoint.query.iter().map(|(name, _)| *name).collect()
         };
-        let known: BTreeSet<&str> = Options::NAMES.into_iter().collect();
+        let known: BTreeSet<&str> = Options::NAMES.into_iter().chain(["format"]).collect();
         assert_eq!(told(Call::ExperimentResults), known);
         let with_rule: BTreeSet<&str> = known.into_iter().chain(["rule"]).collect();
         assert_eq!(told(Call::GateResults), with_rule);
