@@ -55,7 +55,8 @@ impl Days {
                 continue;
             }
             // Marks where it begins and where it is over; summed up below.
-            sizes[(from - first) as usize][class] += 1;
+            let begun = &mut sizes[(from - first) as usize][class];
+            *begun = begun.wrapping_add(1);
             if let Some(over) = sizes.get_mut((to - first + 1) as usize) {
                 over[class] = over[class].wrapping_sub(1);
             }

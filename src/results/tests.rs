@@ -2,6 +2,7 @@
 
 mod memory;
 mod oracle;
+mod stages;
 
 use super::*;
 use crate::event::{Basis, Kind};
