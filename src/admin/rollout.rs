@@ -6,9 +6,9 @@ use crate::event::Timestamp;
 use crate::results::Stage;
 use crate::store::{Snapshot, StoredVersion};
 use serde::Deserialize;
+use serde_json::Value;
 
-/// What decides who passes, as it stood from a moment on. Conditions and environments do not belong to it: they decide who
-/// meets a rule, and whoever does passes or fails as before.
+/// A gate as it stood from a moment on.
 #[derive(Debug)]
 pub(super) struct Standing {
     since: Timestamp,
@@ -39,6 +39,25 @@ struct RuleThen {
     name: String,
     #[serde(default)]
     pass_percentage: f64,
+    #[serde(default)]
+    conditions: Value,
+    #[serde(default)]
+    environments: Value,
+}
+
+impl RuleThen {
+    fn id(&self) -> &str {
+        if self.id.is_empty() { &self.name } else { &self.id }
+    }
+}
+
+impl GateThen {
+    /// What decides who meets a rule: its conditions and those of the rules before it. Segments and other gates that they ask
+    /// have histories of their own, which are not looked at.
+    fn reach(&self, rule: &str) -> Vec<(&Value, &Value)> {
+        let last = self.rules.iter().position(|found| found.id() == rule).map_or(0, |at| at + 1);
+        self.rules[..last].iter().map(|rule| (&rule.conditions, &rule.environments)).collect()
+    }
 }
 
 fn yes() -> bool {
@@ -64,14 +83,17 @@ fn standing((_, document): &StoredVersion) -> Result<Standing, AdminError> {
     Ok(Standing { since: stored.time.0, gate: stored.document.filter(|_| !stored.removed) })
 }
 
-/// The stages of one rule. The first is open to the past: exposures from before the gate was known here belong to it.
+/// The stages of one rule: another begins when another part of the units passes, when units are dealt anew, and when others
+/// may meet the rule, because those who no longer do are treated otherwise. The first one is open to the past: exposures from
+/// before the gate was known here belong to it.
 pub(super) fn stages(history: &[Standing], rule: &str) -> Vec<Stage> {
     let mut stages: Vec<Stage> = Vec::new();
     let mut dealt_by = None;
+    let mut reach = None;
     for standing in history {
         let found = standing.gate.as_ref().and_then(|gate| {
-            let id = |rule: &RuleThen| if rule.id.is_empty() { rule.name.clone() } else { rule.id.clone() };
-            Some((gate, gate.rules.iter().find(|found| id(found) == rule)?))
+            let found = gate.rules.iter().find(|found| found.id() == rule)?;
+            Some((gate, found))
         });
         let pass_percentage = match found {
             Some((gate, rule)) if gate.is_enabled && !gate.is_archived => rule.pass_percentage,
@@ -83,8 +105,12 @@ pub(super) fn stages(history: &[Standing], rule: &str) -> Vec<Stage> {
         let deals_by = found.map(|(gate, _)| (gate.salt.clone(), gate.id_type.clone()));
         let dealt_anew = deals_by.is_some() && dealt_by.is_some() && deals_by != dealt_by;
         dealt_by = deals_by.or(dealt_by);
+        let reaches = found.map(|(gate, _)| gate.reach(rule));
+        let splits = pass_percentage > 0.0 && pass_percentage < 100.0;
+        let moved = splits && reaches != reach;
+        reach = reaches;
         match stages.last_mut() {
-            Some(last) if last.pass_percentage == pass_percentage && !dealt_anew => continue,
+            Some(last) if last.pass_percentage == pass_percentage && !dealt_anew && !moved => continue,
             // What was changed again in the same moment was never served.
             Some(last) if last.start == Some(standing.since) => {
                 last.pass_percentage = pass_percentage;
@@ -103,7 +129,7 @@ pub(super) fn stages(history: &[Standing], rule: &str) -> Vec<Stage> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use serde_json::{Value, json};
+    use serde_json::json;
 
     fn rule(percentage: f64) -> Value {
         json!({"id": "r", "name": "R", "passPercentage": percentage, "conditions": [{"type": "public"}]})
@@ -133,7 +159,7 @@ mod tests {
     }
 
     #[test]
-    fn a_stage_begins_when_who_passes_changes() {
+    fn a_stage_begins_when_who_passes_or_who_meets_the_rule_changes() {
         let gate = |rules: Vec<Value>| json!({"name": "g", "idType": "userID", "rules": rules});
         let with = |field: &str, value: Value, percentage: f64| {
             let mut gate = gate(vec![rule(percentage)]);
@@ -142,18 +168,20 @@ mod tests {
         };
         let mut narrower = rule(10.0);
         narrower["conditions"] = json!([{"type": "country", "operator": "any", "targetValue": ["NL"]}]);
+        let other = |percentage: u32| json!({"id": "o", "passPercentage": percentage, "conditions": []});
         let at = |percentage: f64| gate(vec![rule(percentage)]);
-        let cases: [(&str, Vec<Value>, &[&str]); 11] = [
+        let cases: [(&str, Vec<Value>, &[&str]); 12] = [
             ("one version", vec![at(10.0)], &["-: 10"]),
             ("a roll-out", vec![at(10.0), at(50.0), at(100.0)], &["-1: 10", "1-2: 50", "2-: 100"]),
             ("a rollback", vec![at(10.0), at(5.0), at(10.0)], &["-1: 10", "1-2: 5", "2-: 10"]),
             ("another field", vec![at(10.0), with("description", json!("x"), 10.0), at(20.0)], &["-2: 10", "2-: 20"]),
-            ("conditions", vec![at(10.0), gate(vec![narrower])], &["-: 10"]),
+            ("conditions", vec![at(10.0), gate(vec![narrower])], &["-1: 10", "1-: 10"]),
             (
                 "another rule before it",
-                vec![at(10.0), gate(vec![json!({"id": "o", "passPercentage": 7}), rule(10.0)])],
-                &["-: 10"],
+                vec![at(10.0), gate(vec![other(7), rule(10.0)]), gate(vec![other(9), rule(10.0)])],
+                &["-1: 10", "1-: 10"],
             ),
+            ("another rule after it", vec![at(10.0), gate(vec![rule(10.0), other(7)])], &["-: 10"]),
             (
                 "off and on",
                 vec![at(10.0), with("isEnabled", json!(false), 10.0), at(10.0)],

@@ -12,7 +12,7 @@ use std::hash::Hasher;
 /// be of those who passed earlier.
 pub const POOLED_UP_TO: f64 = 50.0;
 
-/// A time during which a rule passed the same part of its units.
+/// A time during which a rule passed the same part of the same units.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Stage {
     /// Its first moment; the first stage has none.
@@ -40,13 +40,12 @@ impl Stage {
         !is_over && !is_ahead
     }
 
-    /// Whether whoever passed in the stage before passes in this one, and neither is larger than half.
+    /// Whether units go on as in the stage before: by the same hash, and either the same part of them passes or a larger one
+    /// of up to half.
     fn continues(&self, before: &Stage) -> bool {
-        !self.dealt_anew
-            && before.splits()
-            && self.splits()
-            && before.pass_percentage <= self.pass_percentage
-            && self.pass_percentage <= POOLED_UP_TO
+        let is_same = before.pass_percentage == self.pass_percentage;
+        let grew = before.pass_percentage < self.pass_percentage && self.pass_percentage <= POOLED_UP_TO;
+        !self.dealt_anew && before.splits() && self.splits() && (is_same || grew)
     }
 
     /// The part of each side that is used if both are to be of equal size.
@@ -63,7 +62,7 @@ impl Stage {
 #[derive(Debug, Clone, PartialEq)]
 pub(super) struct Stages {
     pub all: Vec<Stage>,
-    /// Those in question, by place in `all`: one, or several that follow one another.
+    /// Those in question, by place in `all`: one, or several that follow one another. Of equal percentages if sides are whole.
     pub chosen: std::ops::Range<usize>,
     pub sides: Sides,
     /// What the sample of the larger side is drawn by.
@@ -87,17 +86,20 @@ impl Stages {
             }
             StageChoice::Usual => {
                 let Some(&last) = usable.last() else { return Vec::new() };
+                // Whole sides of unequal parts must not be pooled: units that came early mostly fail, and a trend over time
+                // would show as an effect.
+                let is_equal = |at: usize| all[at].pass_percentage == all[last].pass_percentage;
+                let fits = |at: usize| is_equal(at) || options.sides != Some(Sides::Whole);
                 let mut first = last;
-                while first > 0 && usable.contains(&(first - 1)) && all[first].continues(&all[first - 1]) {
+                while first > 0
+                    && usable.contains(&(first - 1))
+                    && all[first].continues(&all[first - 1])
+                    && fits(first - 1)
+                {
                     first -= 1;
                 }
-                // Sides of unequal size must not be pooled: units that came early mostly fail, and a trend over time would
-                // show as an effect.
-                match options.sides {
-                    Some(Sides::Whole) => vec![make(last..last + 1, Sides::Whole)],
-                    _ if first < last => vec![make(first..last + 1, Sides::Balanced)],
-                    _ => vec![make(last..last + 1, apart)],
-                }
+                let usual = if is_equal(first) { Sides::Whole } else { Sides::Balanced };
+                vec![make(first..last + 1, options.sides.unwrap_or(usual))]
             }
         }
     }
@@ -208,7 +210,7 @@ mod tests {
     }
 
     #[test]
-    fn stages_that_only_grow_up_to_half_are_pooled_and_the_last_one_stands_alone_otherwise() {
+    fn stages_that_stay_equal_or_grow_up_to_half_are_pooled_and_the_last_one_stands_alone_otherwise() {
         for (percentages, expected) in [
             ("30", "1-1 whole"),
             ("10 20", "1-2 balanced"),
@@ -224,6 +226,12 @@ mod tests {
             ("10 !20 30", "2-3 balanced"),
             ("50 100 0", "1-1 whole"),
             ("60 70", "2-2 whole"),
+            ("10 10", "1-2 whole"),
+            ("60 60", "1-2 whole"),
+            ("10 10 20", "1-3 balanced"),
+            ("10 50 50 100", "1-3 balanced"),
+            ("40 70 70", "2-3 whole"),
+            ("70 !70", "2-2 whole"),
         ] {
             assert_eq!(chosen(percentages, &[]), [expected], "{percentages}");
         }
@@ -249,6 +257,8 @@ mod tests {
             assert_eq!(chosen("10 20 50 100", asked), expected, "{asked:?}");
         }
         assert_eq!(chosen("70", &[("balance", "balanced")]), ["1-1 balanced"]);
+        assert_eq!(chosen("70 70", &[("balance", "balanced")]), ["1-2 balanced"]);
+        assert_eq!(chosen("10 20 20", &[("balance", "whole")]), ["2-3 whole"]);
     }
 
     #[test]
