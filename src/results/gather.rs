@@ -117,8 +117,14 @@ impl Gathered {
         self.read_to
     }
 
-    pub fn exposures(&self) -> &[Exposures] {
-        &self.exposures
+    /// The exposures of an experiment or of one rule of a gate.
+    pub fn exposures(&self, rule: Option<&str>) -> Option<&Exposures> {
+        self.exposures.iter().find(|exposures| exposures.rule() == rule)
+    }
+
+    /// By number: the hash of each unit.
+    pub fn hashes(&self) -> Vec<u64> {
+        self.roster.hashes()
     }
 
     /// Exposures that lie in the future of the log, which may come to count.
