@@ -13,6 +13,7 @@ mod lists;
 mod metric;
 mod preview;
 mod question;
+mod rollout;
 mod session;
 mod state;
 mod status;

@@ -1,6 +1,7 @@
 //! Results: what the catalog says of an experiment or gate becomes a question, the log answers it.
 
 use super::metric::choice;
+use super::rollout::{Standing, history, stages};
 use super::{Admin, AdminError};
 use crate::catalog::{Analysis, Catalog, Experiment, Gate, MetricRef};
 use crate::evaluate::{djb2, sha256_base64};
@@ -41,7 +42,7 @@ impl Admin {
     pub fn results(&self, query: &ResultsQuery) -> Result<Report, AdminError> {
         let state = self.state();
         let catalog = &state.catalog;
-        let (question, options) = asked(catalog, &query.subject, &query.options)?;
+        let (question, options) = self.asked(catalog, &query.subject, &query.options)?;
         let untold = match &query.subject {
             Subject::Experiment(name) => catalog.experiment(name).map(|experiment| {
                 let lists = [&experiment.primary_metrics, &experiment.secondary_metrics, &experiment.other_metrics];
@@ -52,6 +53,28 @@ impl Admin {
             }
         };
         self.concluded(&question, &options, &untold.unwrap_or_default())
+    }
+
+    /// An experiment or gate as a question, and the options of its report.
+    pub(super) fn asked(
+        &self,
+        catalog: &Catalog,
+        subject: &Subject,
+        asked: &[(String, String)],
+    ) -> Result<(Question, Options), AdminError> {
+        match subject {
+            Subject::Experiment(name) => {
+                let experiment = catalog.experiment(name).ok_or_else(|| AdminError::not_found("experiment", name))?;
+                let level = Level::new(experiment.default_confidence_interval.level()).unwrap_or(Level::DEFAULT);
+                Ok((of_experiment(catalog, experiment), options(&experiment.analysis, level, asked)?))
+            }
+            Subject::Gate { name, rule } => {
+                let gate = catalog.gate(name).ok_or_else(|| AdminError::not_found("gate", name))?;
+                let options = options(&gate.analysis, Level::DEFAULT, asked)?;
+                let history = history(&self.store().snapshot()?, gate)?;
+                Ok((of_gate(catalog, gate, &history, rule.as_deref())?, options))
+            }
+        }
     }
 
     /// The report on a question. `untold` are lines of the scorecard that are no metric to results.
@@ -78,26 +101,6 @@ impl Admin {
             }
         }
         Ok(report)
-    }
-}
-
-/// An experiment or gate as a question, and the options of its report.
-pub(super) fn asked(
-    catalog: &Catalog,
-    subject: &Subject,
-    asked: &[(String, String)],
-) -> Result<(Question, Options), AdminError> {
-    match subject {
-        Subject::Experiment(name) => {
-            let experiment = catalog.experiment(name).ok_or_else(|| AdminError::not_found("experiment", name))?;
-            let level = Level::new(experiment.default_confidence_interval.level()).unwrap_or(Level::DEFAULT);
-            Ok((of_experiment(catalog, experiment), options(&experiment.analysis, level, asked)?))
-        }
-        Subject::Gate { name, rule } => {
-            let gate = catalog.gate(name).ok_or_else(|| AdminError::not_found("gate", name))?;
-            let options = options(&gate.analysis, Level::DEFAULT, asked)?;
-            Ok((of_gate(catalog, gate, rule.as_deref())?, options))
-        }
     }
 }
 
@@ -170,11 +173,22 @@ pub(super) fn of_experiment(catalog: &Catalog, experiment: &Experiment) -> Quest
     }
 }
 
-pub(super) fn of_gate(catalog: &Catalog, gate: &Gate, rule: Option<&str>) -> Result<Question, AdminError> {
+/// `history` tells how the gate's rules were rolled out; without any they were always as they are now.
+pub(super) fn of_gate(
+    catalog: &Catalog,
+    gate: &Gate,
+    history: &[Standing],
+    rule: Option<&str>,
+) -> Result<Question, AdminError> {
     let rules: Vec<Rule> = gate
         .rules
         .iter()
-        .map(|rule| Rule { id: rule.id.clone(), name: rule.name.clone(), pass_percentage: rule.pass_percentage })
+        .map(|rule| Rule {
+            id: rule.id.clone(),
+            name: rule.name.clone(),
+            pass_percentage: rule.pass_percentage,
+            stages: stages(history, &rule.id),
+        })
         .collect();
     if let Some(wanted) = rule
         && !rules.iter().any(|rule| rule.id == wanted)

@@ -111,6 +111,14 @@ fn word(value: impl Serialize) -> Cell {
     maybe_text(word.as_ref().and_then(|word| word.as_str()))
 }
 
+fn word_or_number(value: impl Serialize) -> Cell {
+    match serde_json::to_value(value) {
+        Ok(serde_json::Value::String(word)) => Cell::Text(word),
+        Ok(other) => other.as_i64().map_or(Cell::Empty, |number| Cell::Whole(number.into())),
+        Err(_) => Cell::Empty,
+    }
+}
+
 fn number(number: Option<f64>) -> Cell {
     number.map_or(Cell::Empty, Cell::Number)
 }
@@ -172,6 +180,13 @@ pub const COLUMNS: &[Column] = columns! {
     "kind", "experiment or gate", |row| word(row.report.kind);
     "name", "ID of the experiment or gate", |row| text(&row.report.name);
     "rule", "ID of the gate's rule", |row| maybe_text(row.analysis.rule.as_ref().map(|rule| rule.id.as_str()));
+    "stage", "number of the rule's stage that it is about, or all", |row| match &row.analysis.rule {
+        Some(rule) => word_or_number(rule.stage),
+        None => Cell::Empty,
+    };
+    "balance", "whole or balanced: whether a rule's larger side was cut down", |row| {
+        row.analysis.rule.as_ref().map_or(Cell::Empty, |rule| word(rule.balance))
+    };
     "idType", "whose ID is randomised", |row| text(&row.report.id_type);
     "asOfSequence", "place of the last event in the log", |row| {
         row.report.as_of.sequence.map_or(Cell::Empty, |sequence| Cell::Whole(sequence.into()))

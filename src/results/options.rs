@@ -9,6 +9,7 @@ use schemars::JsonSchema;
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
+use std::num::NonZeroU32;
 
 /// What becomes of units that met more than one group.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize, JsonSchema)]
@@ -32,6 +33,49 @@ pub enum Join {
     Timestamp,
     /// An event counts if it happened on the UTC day of the unit's first exposure or later: what Statsig Cloud does.
     Date,
+}
+
+/// Which units of a gate's rule are compared.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum Sides {
+    /// All that passed with all that failed.
+    #[default]
+    Whole,
+    /// All of the smaller side with a part of the larger one that is of equal size.
+    Balanced,
+}
+
+/// Which stages of a gate's rule are analysed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum StageChoice {
+    /// The last one that splits; with it those before it that may be pooled.
+    #[default]
+    Usual,
+    /// Each one apart.
+    All,
+    /// The one of this number.
+    One(NonZeroU32),
+}
+
+impl StageChoice {
+    fn parse(text: &str) -> Option<StageChoice> {
+        match text.trim() {
+            "" => Some(StageChoice::Usual),
+            "all" => Some(StageChoice::All),
+            number => number.parse().ok().map(StageChoice::One),
+        }
+    }
+}
+
+impl std::fmt::Display for StageChoice {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self {
+            StageChoice::Usual => Ok(()),
+            StageChoice::All => write!(f, "all"),
+            StageChoice::One(number) => write!(f, "{number}"),
+        }
+    }
 }
 
 /// What is tested for.
@@ -131,6 +175,10 @@ pub struct Options {
     pub breakdown: Option<Breakdown>,
     /// Which of the exposed units take part.
     pub units: UnitFilter,
+    /// Of a gate. Left out, sides are whole unless stages are pooled.
+    pub sides: Option<Sides>,
+    /// Of a gate.
+    pub stage: StageChoice,
 }
 
 /// How far back Statsig's covariates reach.
@@ -159,6 +207,8 @@ impl Default for Options {
             view: None,
             breakdown: None,
             units: UnitFilter::default(),
+            sides: None,
+            stage: StageChoice::default(),
         }
     }
 }
@@ -174,7 +224,7 @@ pub struct OptionError {
 }
 
 impl Options {
-    pub const NAMES: [&str; 18] = [
+    pub const NAMES: [&str; 20] = [
         "level",
         "crossovers",
         "relative",
@@ -193,6 +243,8 @@ impl Options {
         "metrics",
         "view",
         "breakdown",
+        "balance",
+        "stage",
     ];
 
     /// Reads options. Later values replace earlier ones, except `metrics`, which may be repeated.
@@ -251,6 +303,12 @@ impl Options {
                 }
                 "view" if value.is_empty() => options.view = None,
                 "view" => options.view = Some(word(name, value, "cumulative, daily, days_since_exposure")?),
+                "balance" if value.is_empty() => options.sides = None,
+                "balance" => options.sides = Some(word(name, value, "whole, balanced")?),
+                "stage" => {
+                    let wanted = "the number of a stage of the rule, such as 1, or all";
+                    options.stage = StageChoice::parse(value).ok_or_else(|| invalid(name, value, wanted))?;
+                }
                 "start" => options.start = Some(moment(name, value)?),
                 "end" => options.end = Some(moment(name, value)?),
                 "exposedFrom" => options.units.exposed_from = Some(moment(name, value)?),
@@ -331,6 +389,8 @@ mod tests {
             ("breakdown", "user_custom.plan.name"),
             ("exposedFrom", "2026-11-02"),
             ("exposedUntil", "2026-11-03T00:00:00Z"),
+            ("balance", "balanced"),
+            ("stage", "2"),
             ("metrics", "a,b"),
             ("metrics", "c"),
         ];
@@ -346,7 +406,10 @@ mod tests {
         assert_eq!(options.breakdown, Some(Breakdown::Unit(Place::UserCustom, "plan.name".into())));
         assert_eq!(options.units.exposed_from, Timestamp::parse_iso("2026-11-02T00:00:00Z"));
         assert_eq!(options.units.exposed_until, Timestamp::parse_iso("2026-11-03T00:00:00Z"));
-        let none = [("winsorize", "0"), ("cuped", "false"), ("view", ""), ("breakdown", "")];
+        assert_eq!((options.sides, options.stage.to_string()), (Some(Sides::Balanced), "2".to_owned()));
+        assert_eq!(Options::parse([("stage", "all")]).unwrap().stage, StageChoice::All);
+        let none =
+            [("balance", ""), ("stage", ""), ("winsorize", "0"), ("cuped", "false"), ("view", ""), ("breakdown", "")];
         assert_eq!(Options::parse(none).unwrap(), Options::default());
         assert_eq!(Options::parse([]).unwrap(), Options::default());
 
@@ -382,6 +445,10 @@ mod tests {
             ("breakdown", "country"),
             ("breakdown", "user."),
             ("breakdown", "luck.country"),
+            ("balance", "half"),
+            ("stage", "0"),
+            ("stage", "-1"),
+            ("stage", "last"),
         ] {
             let error = Options::parse([(name, value)]).unwrap_err();
             assert_eq!((error.code, error.option.as_str()), ("invalid_option", name), "{name}={value}: {error}");

@@ -2,9 +2,10 @@
 //! number that does not exist is null, with a `reason` beside it. Computes nothing.
 
 use super::compare::ends;
-use super::options::{Breakdown, Crossovers, Join, Options, Tested, View};
+use super::options::{Breakdown, Crossovers, Join, Options, Sides, StageChoice, Tested, View};
 
-use super::question::{Direction, Group, MetricKind, QuestionKind, Role, Rule, Split};
+use super::question::{Direction, Group, MetricKind, QuestionKind, Role, Split};
+use super::stages::Stage;
 use super::units::Units;
 use crate::event::Timestamp;
 use crate::stats::{self, Alternative, Balance, Balanced, Method, Test, Undefined};
@@ -97,6 +98,10 @@ pub struct Used {
     pub view: Option<View>,
     /// By what units or events are told apart, such as `user.country`; null for no break-down.
     pub breakdown: Option<String>,
+    /// Of a gate: which sides were asked for.
+    pub balance: Option<Sides>,
+    /// Of a gate: which stages were asked for, a number or `all`.
+    pub stage: Option<String>,
 }
 
 impl Used {
@@ -123,6 +128,8 @@ impl Used {
             metrics: options.metrics.clone(),
             view: options.view,
             breakdown: options.breakdown.as_ref().map(Breakdown::to_string),
+            balance: options.sides,
+            stage: (options.stage != StageChoice::Usual).then(|| options.stage.to_string()),
         }
     }
 }
@@ -149,6 +156,10 @@ pub struct Analysis {
     /// Units that take no part because of a filter, counted once crossovers and overrides are dealt with; absent if none.
     #[serde(default, skip_serializing_if = "is_zero")]
     pub filtered: u64,
+    /// Units that met the gate's rule first in another stage than those of this analysis; they take no part. Absent if there
+    /// are none.
+    #[serde(default, skip_serializing_if = "is_zero")]
+    pub other_stages: u64,
     /// Exposures that did not count, by the word of their `NotCounted`. Together with those of the groups: all exposures.
     pub not_counted: BTreeMap<String, u64>,
     pub srm: Srm,
@@ -196,8 +207,53 @@ pub struct Stratum {
 pub struct RuleSummary {
     pub id: String,
     pub name: String,
-    /// 0 to 100.
+    /// As it is now, 0 to 100.
     pub pass_percentage: f64,
+    /// How the rule was rolled out: a stage for each time that its pass percentage changed.
+    #[serde(default)]
+    pub stages: Vec<StageSummary>,
+    /// The stages that this analysis is about.
+    #[serde(default)]
+    pub stage: AnalysedStage,
+    /// Whether the larger side was cut down to the size of the smaller one.
+    #[serde(default)]
+    pub balance: Sides,
+}
+
+/// A time during which a rule passed the same part of its units.
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct StageSummary {
+    /// In milliseconds since the epoch; null for the first stage.
+    pub start: Option<i64>,
+    /// Exclusive; null for the last stage.
+    pub end: Option<i64>,
+    /// 0 also while the gate was switched off.
+    pub pass_percentage: f64,
+    /// Whether this analysis is about it.
+    pub used: bool,
+}
+
+/// The stages that an analysis is about.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(untagged)]
+pub enum AnalysedStage {
+    /// One, by its number; the first is 1.
+    One(usize),
+    Several(Pooled),
+}
+
+impl Default for AnalysedStage {
+    fn default() -> AnalysedStage {
+        AnalysedStage::One(1)
+    }
+}
+
+/// Several stages that follow one another.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum Pooled {
+    Pooled,
 }
 
 /// A group and how many are in it.
@@ -212,6 +268,9 @@ pub struct GroupSummary {
     pub size: f64,
     /// Units that take part.
     pub units: u64,
+    /// Units that are left out so that both sides of a gate's rule are of equal size; absent if there are none.
+    #[serde(default, skip_serializing_if = "is_zero")]
+    pub unused: u64,
     /// Exposures that counted.
     pub exposures: u64,
 }
@@ -522,14 +581,32 @@ pub(super) fn group_summaries(split: &Split, units: &Units) -> Vec<GroupSummary>
         control: at == split.control,
         size: group.size,
         units: units.sizes[at],
+        unused: units.unused[at],
         exposures: units.exposures[at],
     };
     split.groups.iter().enumerate().map(of).collect()
 }
 
 impl RuleSummary {
-    pub(super) fn of(rule: &Rule) -> RuleSummary {
-        RuleSummary { id: rule.id.clone(), name: rule.name.clone(), pass_percentage: rule.pass_percentage }
+    /// `None` for an experiment.
+    pub(super) fn of(split: &Split) -> Option<RuleSummary> {
+        let (rule, stages) = (split.rule.as_ref()?, split.stages.as_ref()?);
+        let ms = |time: Option<Timestamp>| time.map(|time| time.0);
+        let summary = |(at, stage): (usize, &Stage)| StageSummary {
+            start: ms(stage.start),
+            end: ms(stage.end),
+            pass_percentage: stage.pass_percentage,
+            used: stages.chosen.contains(&at),
+        };
+        let one = AnalysedStage::One(stages.chosen.start + 1);
+        Some(RuleSummary {
+            id: rule.id.clone(),
+            name: rule.name.clone(),
+            pass_percentage: rule.pass_percentage,
+            stages: stages.all.iter().enumerate().map(summary).collect(),
+            stage: if stages.is_pooled() { AnalysedStage::Several(Pooled::Pooled) } else { one },
+            balance: stages.sides,
+        })
     }
 }
 

@@ -30,9 +30,10 @@ impl Days {
             View::Cumulative | View::Daily => member.since.0,
             View::DaysSinceExposure => clock.from(member),
         };
-        let of_class = |(unit, member)| (classes.of)(unit, member).map(|class| (class, begin(member)));
+        let of_class =
+            |(unit, member)| (classes.of)(unit, member).map(|class| (class, begin(member), clock.after(member).until));
         let members = || classes.units.all().filter_map(&of_class);
-        let earliest = members().map(|(_, since)| since).min()?;
+        let earliest = members().map(|(_, since, _)| since).min()?;
         let (first, last) = match view {
             View::Cumulative | View::Daily => {
                 let last = day_of(until - 1);
@@ -44,14 +45,19 @@ impl Days {
         };
         let days = usize::try_from(last - first + 1).ok()?;
         let mut sizes = vec![vec![0u64; classes.sizes.len()]; days];
-        for (class, since) in members() {
+        for (class, since, until) in members() {
             // The first and last day on which this unit can have a number.
             let (from, to) = match view {
-                View::Cumulative | View::Daily => (day_of(since).max(first), last),
+                View::Cumulative => (day_of(since).max(first), last),
+                View::Daily => (day_of(since).max(first), day_of(until - 1).min(last)),
                 View::DaysSinceExposure => (first, ((until - 1 - since) / DAY).min(last)),
             };
+            if to < from {
+                continue;
+            }
             // Marks where it begins and where it is over; summed up below.
-            sizes[(from - first) as usize][class] += 1;
+            let begun = &mut sizes[(from - first) as usize][class];
+            *begun = begun.wrapping_add(1);
             if let Some(over) = sizes.get_mut((to - first + 1) as usize) {
                 over[class] = over[class].wrapping_sub(1);
             }

@@ -26,7 +26,7 @@ pub(super) struct Basis {
 impl Basis {
     pub fn of(terms: &Terms, question: &Question, options: &Options) -> Result<Basis, ResultsError> {
         // Refused here, before anything is read.
-        question.splits()?;
+        question.splits(options)?;
         let needs = Needs::of(question, options, terms);
         // Which names have most volume is known once all are gathered.
         let names_known =
@@ -95,7 +95,7 @@ impl State {
             gathered = self.nothing(question)?;
             gathered.read_exposed_only(log, period.until)?;
         }
-        let report = conclude(log, question, options, &period, &gathered);
+        let report = conclude(log, question, options, &period, &gathered)?;
         if !self.too_large {
             self.gathered = Some(gathered);
         }
@@ -105,7 +105,7 @@ impl State {
     fn nothing(&self, question: &Question) -> Result<Gathered, ResultsError> {
         let question = Arc::new(question.clone());
         let exposures = |split| Exposures::new(question.clone(), Arc::new(split));
-        Ok(Gathered::new(self.basis.order.clone(), question.splits()?.into_iter().map(exposures).collect()))
+        Ok(Gathered::new(self.basis.order.clone(), question.all_splits()?.into_iter().map(exposures).collect()))
     }
 }
 
@@ -115,7 +115,7 @@ fn conclude<L: Log + ?Sized>(
     options: &Options,
     period: &Period,
     gathered: &Gathered,
-) -> Report {
+) -> Result<Report, ResultsError> {
     let terms = log.terms();
     let metrics = metric::chosen(question, options, terms, gathered.volumes());
     let as_of = log.as_of_time();
@@ -129,10 +129,11 @@ fn conclude<L: Log + ?Sized>(
         clock: Clockwork::new(options, period.start.map(|start| start.0), period.until.0),
         sequential,
     };
-    let mut analyses: Vec<Analysis> = (0..gathered.exposures().len()).map(|split| scene.analysis(split)).collect();
+    let mut analyses: Vec<Analysis> =
+        question.splits(options)?.iter().filter_map(|split| scene.analysis(split)).collect();
     let analysis = if analyses.len() == 1 { analyses.pop() } else { None };
     let ms = |time: Option<Timestamp>| time.map(|time| time.0);
-    Report {
+    Ok(Report {
         version: report::VERSION,
         kind: question.kind(),
         name: question.name.clone(),
@@ -142,5 +143,5 @@ fn conclude<L: Log + ?Sized>(
         options: Used::of(options, sequential),
         analysis,
         rules: analyses,
-    }
+    })
 }

@@ -5,6 +5,7 @@ use super::definition::FunnelCounts;
 use super::entries::Walk;
 use super::options::{Join, Options};
 use super::plan::{Makes, Plan};
+use super::question::Split;
 use super::units::{Member, Units};
 use crate::stats::{self, CoMoments};
 
@@ -25,6 +26,17 @@ impl Clockwork {
         Clockwork { join: options.join, start: start.unwrap_or(i64::MIN), until, look_back }
     }
 
+    /// The part of it that lies in the stages of a split.
+    pub fn within(&self, split: &Split) -> Clockwork {
+        let Some(stages) = &split.stages else { return *self };
+        let (start, end) = stages.period();
+        Clockwork {
+            start: start.map_or(self.start, |start| start.0.max(self.start)),
+            until: self.until.min(end.0),
+            ..*self
+        }
+    }
+
     /// From when on a member's events count.
     pub fn from(&self, member: &Member) -> i64 {
         match self.join {
@@ -35,7 +47,8 @@ impl Clockwork {
 
     /// All of a member's time.
     pub fn after(&self, member: &Member) -> Span {
-        Span { since: member.since.0, from: self.from(member), until: self.until, known: self.until }
+        let until = self.until.min(member.until.0);
+        Span { since: member.since.0, from: self.from(member), until, known: until }
     }
 
     /// The days before its exposure, as if it had been exposed at their begin.

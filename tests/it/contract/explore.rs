@@ -143,6 +143,8 @@ fn any_metric_is_explored_over_any_part_of_the_units() {
         &json!({"metrics": [spent], "rule": "everyone", "filters": [canada]}),
     );
     assert_eq!((&gate["rule"]["id"], units(&gate)), (&json!("everyone"), expected(|nth| nth % 3 == 0, spent_of).0));
+    let sides = json!({"metrics": [spent], "rule": "everyone", "stage": "all", "balance": "balanced"});
+    assert_eq!(explored(&server, "gates/search/explore", &sides)["options"]["balance"], "balanced");
     assert_eq!(
         explored(&server, "gates/search/explore", &json!({"metrics": [spent]}))["rules"].as_array().unwrap().len(),
         2
@@ -188,6 +190,8 @@ fn a_question_that_cannot_be_asked_is_refused_with_the_places_of_its_mistakes() 
         (of("breakdown", json!("country")), "breakdown"),
         (of("environment", json!("nowhere")), "environment"),
         (of("rule", json!("everyone")), "rule"),
+        (of("stage", json!("1")), "stage"),
+        (of("balance", json!("balanced")), "balance"),
         (of("levle", json!(0.9)), "levle"),
         (json!({"metrics": [sum(1)], "start": "2026-02-01", "end": "2026-02-01"}), "end"),
         (json!({"metrics": [sum(1)], "exposedFrom": "2026-02-02", "exposedUntil": "2026-02-01"}), "exposedUntil"),
@@ -202,6 +206,8 @@ fn a_question_that_cannot_be_asked_is_refused_with_the_places_of_its_mistakes() 
     for body in [of("metrics", (0..100).map(sum).collect()), of("filters", times(&criterion, 20))] {
         assert_eq!(ask_by(&server, VIEWER_KEY, "POST", "experiments/button/explore", &body).status, 200);
     }
+    let body = of("stage", json!("0"));
+    assert_eq!(ask_by(&server, VIEWER_KEY, "POST", "gates/search/explore", &body).code(), "invalid_item");
     let body = of("rule", json!("nothing"));
     assert_eq!(ask_by(&server, VIEWER_KEY, "POST", "gates/search/explore", &body).code(), "invalid_item");
     let body = of("level", json!(0.9));
