@@ -30,9 +30,8 @@ impl Days {
             View::Cumulative | View::Daily => member.since.0,
             View::DaysSinceExposure => clock.from(member),
         };
-        let of_class = |(unit, member)| {
-            (classes.of)(unit, member).map(|class| (class, begin(member), clock.after(member).until))
-        };
+        let of_class =
+            |(unit, member)| (classes.of)(unit, member).map(|class| (class, begin(member), clock.after(member).until));
         let members = || classes.units.all().filter_map(&of_class);
         let earliest = members().map(|(_, since, _)| since).min()?;
         let (first, last) = match view {
