@@ -2,7 +2,7 @@
 //! computes nothing itself.
 
 use super::metric::{criterion, explored};
-use super::question::{Subject, word};
+use super::question::{Subject, asked, word};
 use super::{Admin, AdminError};
 use crate::catalog::{Catalog, Exploration, Explored, ItemKind, Mistake, UnitCriterion, UnitText, read_json};
 use crate::event::Place;
@@ -17,7 +17,7 @@ impl Admin {
     /// Answers a question that is not saved: the body of an exploration's `explore`, for gates with a `rule` beside it.
     pub fn explore(&self, subject: &Subject, body: &str) -> Result<Report, AdminError> {
         // Who is asked about comes first: there are no mistakes in a question about nothing.
-        self.asked(&self.state().catalog, subject, &[])?;
+        asked(&self.state().catalog, &self.store().snapshot()?, subject, &[])?;
         let body = read_json(body).map_err(|mistake| AdminError::invalid_item(vec![mistake]))?;
         let Value::Object(mut explore) = body else {
             let (place, message) = ("(body)".into(), "must be an object such as {\"metrics\": [...]}".into());
@@ -46,7 +46,8 @@ impl Admin {
 
     fn explored(&self, catalog: &Catalog, exploration: &Exploration) -> Result<Report, AdminError> {
         let explore = &exploration.explore;
-        let (mut question, mut options) = self.asked(catalog, &subject(&exploration.of), &explore.options())?;
+        let (mut question, mut options) =
+            asked(catalog, &self.store().snapshot()?, &subject(&exploration.of), &explore.options())?;
         let wrong = |message: String| AdminError::refused("invalid_item", message);
         question.metrics =
             explore.metrics.iter().map(|metric| explored(catalog, metric)).collect::<Result<_, _>>().map_err(wrong)?;

@@ -299,7 +299,8 @@ impl Gathered {
                 };
                 if let Some((text, filtered)) = strata.texts(row) {
                     exposure.text = text.map(|text| self.strata.get_or_insert_default().code(text));
-                    exposure.passes = self.order.texts.iter().zip(filtered).all(|(filter, text)| filter.passes(text));
+                    let mut filters = self.order.texts.iter().zip(filtered);
+                    exposure.passes = filters.all(|(filter, text)| filter.passes(text));
                 }
                 self.expose(exposure, read);
             }

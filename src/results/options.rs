@@ -173,12 +173,12 @@ pub struct Options {
     pub automatic: bool,
     pub view: Option<View>,
     pub breakdown: Option<Breakdown>,
-    /// Which of the exposed units take part.
-    pub units: UnitFilter,
     /// Of a gate. Left out, sides are whole unless stages are pooled.
     pub sides: Option<Sides>,
     /// Of a gate.
     pub stage: StageChoice,
+    /// Which of the exposed units take part.
+    pub units: UnitFilter,
 }
 
 /// How far back Statsig's covariates reach.
@@ -206,9 +206,9 @@ impl Default for Options {
             automatic: true,
             view: None,
             breakdown: None,
-            units: UnitFilter::default(),
             sides: None,
             stage: StageChoice::default(),
+            units: UnitFilter::default(),
         }
     }
 }
@@ -387,10 +387,10 @@ mod tests {
             ("environment", "staging"),
             ("view", "days_since_exposure"),
             ("breakdown", "user_custom.plan.name"),
-            ("exposedFrom", "2026-11-02"),
-            ("exposedUntil", "2026-11-03T00:00:00Z"),
             ("balance", "balanced"),
             ("stage", "2"),
+            ("exposedFrom", "2026-11-02"),
+            ("exposedUntil", "2026-11-03T00:00:00Z"),
             ("metrics", "a,b"),
             ("metrics", "c"),
         ];
@@ -404,10 +404,10 @@ mod tests {
         assert_eq!((options.power.get(), options.environment.as_str()), (0.9, "staging"));
         assert_eq!(options.view, Some(View::DaysSinceExposure));
         assert_eq!(options.breakdown, Some(Breakdown::Unit(Place::UserCustom, "plan.name".into())));
-        assert_eq!(options.units.exposed_from, Timestamp::parse_iso("2026-11-02T00:00:00Z"));
-        assert_eq!(options.units.exposed_until, Timestamp::parse_iso("2026-11-03T00:00:00Z"));
         assert_eq!((options.sides, options.stage.to_string()), (Some(Sides::Balanced), "2".to_owned()));
         assert_eq!(Options::parse([("stage", "all")]).unwrap().stage, StageChoice::All);
+        assert_eq!(options.units.exposed_from, Timestamp::parse_iso("2026-11-02T00:00:00Z"));
+        assert_eq!(options.units.exposed_until, Timestamp::parse_iso("2026-11-03T00:00:00Z"));
         let none =
             [("balance", ""), ("stage", ""), ("winsorize", "0"), ("cuped", "false"), ("view", ""), ("breakdown", "")];
         assert_eq!(Options::parse(none).unwrap(), Options::default());

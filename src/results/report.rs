@@ -153,13 +153,13 @@ pub struct Analysis {
     pub crossovers: u64,
     /// Units that an override reached first; they take no part.
     pub overridden: u64,
-    /// Units that take no part because of a filter, counted once crossovers and overrides are dealt with; absent if none.
-    #[serde(default, skip_serializing_if = "is_zero")]
-    pub filtered: u64,
     /// Units that met the gate's rule first in another stage than those of this analysis; they take no part. Absent if there
     /// are none.
     #[serde(default, skip_serializing_if = "is_zero")]
     pub other_stages: u64,
+    /// Units that take no part because of a filter, counted once crossovers and overrides are dealt with; absent if none.
+    #[serde(default, skip_serializing_if = "is_zero")]
+    pub filtered: u64,
     /// Exposures that did not count, by the word of their `NotCounted`. Together with those of the groups: all exposures.
     pub not_counted: BTreeMap<String, u64>,
     pub srm: Srm,

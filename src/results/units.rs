@@ -171,8 +171,8 @@ impl Exposures {
             crossovers: 0,
             overridden: 0,
             other_stages: 0,
-            not_counted: self.not_counted.clone(),
             filtered: 0,
+            not_counted: self.not_counted.clone(),
         };
         let mut unused = vec![0; split.groups.len()];
         let mut member = |unit: usize, meeting: &Meeting| {

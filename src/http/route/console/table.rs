@@ -501,6 +501,8 @@ const GATE_REPORT_OPTIONS: &[(&str, &str)] = &[
         "breakdown",
         "By user.KEY, user_custom.KEY, sdk.KEY or metadata.KEY of the first exposure, or event.KEY of each event",
     ),
+    ("balance", "Of a gate: whole compares all that passed with all that failed, balanced as many of each"),
+    ("stage", "Of a gate: the number of a stage of its roll-out, or all to have each apart"),
     FORMAT,
 ];
 
