@@ -12,6 +12,7 @@ mod keys;
 mod lists;
 mod metric;
 mod preview;
+mod pulse;
 mod question;
 mod rollout;
 mod session;
@@ -25,6 +26,7 @@ pub use item::{Action, DRY_RUN, Deed, ItemChange, ItemMetadata, Listed, override
 pub use keys::{KeyInfo, NewKey};
 pub use lists::{IDS_PER_CALL, IdListFile, ListEdit, ListedIds};
 pub use preview::{MAX_VALUE_DAYS, MetricPreview, MetricValue, MetricValuesQuery, PREVIEW_DAYS};
+pub use pulse::{GroupExposures, PulseQuery};
 pub use question::{ResultsQuery, Subject};
 pub use session::{ConsoleLink, Session};
 pub use state::State;

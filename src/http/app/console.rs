@@ -4,7 +4,9 @@ mod items;
 mod openapi;
 
 use super::{House, blocking, refuse};
-use crate::admin::{AdminError, ApplyOptions, EventsQuery, ListEdit, MetricValuesQuery, ResultsQuery, Subject};
+use crate::admin::{
+    AdminError, ApplyOptions, EventsQuery, ListEdit, MetricValuesQuery, PulseQuery, ResultsQuery, Subject,
+};
 use crate::http::query;
 use crate::http::reply::Reply;
 use crate::http::route::console::{Call, Called};
@@ -63,6 +65,23 @@ impl House {
             },
             Call::ExperimentResults => self.results(Subject::Experiment(name), parts).await,
             Call::GateResults => self.results(Subject::Gate { name, rule: asked("rule") }, parts).await,
+            Call::ExperimentPulse | Call::GatePulse => {
+                let subject = match endpoint.call {
+                    Call::GatePulse => Subject::Gate { name, rule: Some(part) },
+                    _ => Subject::Experiment(name),
+                };
+                let query = PulseQuery {
+                    control: asked("control"),
+                    test: asked("test"),
+                    cuped: asked("cuped"),
+                    confidence: asked("confidence"),
+                    date: asked("date"),
+                };
+                answer(blocking(move || admin.pulse_results(&subject, &query)).await.map(Wrapped::found))
+            }
+            Call::CumulativeExposures => {
+                answer(blocking(move || admin.cumulative_exposures(&name)).await.map(Wrapped::found))
+            }
             Call::ExploreExperiment => self.explore(Subject::Experiment(name), parts, incoming).await,
             Call::ExploreGate => self.explore(Subject::Gate { name, rule: None }, parts, incoming).await,
             Call::ExplorationResults => match is_csv(parts) {

@@ -26,6 +26,10 @@ pub enum Call {
     ExploreGate,
     /// A saved question, answered now.
     ExplorationResults,
+    /// A report in Statsig's shape.
+    ExperimentPulse,
+    GatePulse,
+    CumulativeExposures,
     /// Applies a project file.
     Apply,
     Keys,

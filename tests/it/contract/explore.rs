@@ -64,11 +64,16 @@ fn explored(server: &Server, path: &str, body: &Value) -> Value {
 }
 
 fn units(analysis: &Value) -> Vec<u64> {
-    analysis["groups"].as_array().unwrap().iter().map(|group| group["units"].as_u64().unwrap()).collect()
+    analysis["groups"]
+        .as_array()
+        .expect("groups")
+        .iter()
+        .map(|group| group["units"].as_u64().expect("a count"))
+        .collect()
 }
 
 fn sums(metric: &Value) -> Vec<f64> {
-    metric["groups"].as_array().unwrap().iter().map(|group| group["sum"].as_f64().unwrap()).collect()
+    metric["groups"].as_array().expect("groups").iter().map(|group| group["sum"].as_f64().expect("a sum")).collect()
 }
 
 /// Of units that meet a condition: how many are in each group, and a number of each added up.
@@ -325,4 +330,64 @@ fn a_report_is_exported_as_a_table_that_says_what_the_report_says() {
         several.lines().any(|row| row.starts_with("gate,search,beta,"))
             && several.contains("\r\ngate,search,everyone,")
     );
+}
+
+#[test]
+fn the_calls_of_statsig_give_the_reports_numbers_in_its_shapes() {
+    let server = logged();
+    let path = "experiments/button";
+    let data = |path: &str| server.get(&format!("/console/v1/{path}")).json()["data"].clone();
+    let pulse = data(&format!("{path}/pulse_results?control=blue&test=green&confidence=90&date=2026-01-02"));
+    assert_eq!((&pulse["ds"], pulse["secondaryMetrics"].as_array().unwrap().len()), (&json!("2026-01-02"), 0));
+    let row = &pulse["primaryMetrics"][0];
+    let report = server.get(&format!("/console/v1/{path}/results?level=0.9&end=2026-01-03")).json();
+    let comparison =
+        report["metrics"][0]["comparisons"].as_array().unwrap().iter().find(|it| it["variant"] == "winsorized");
+    let comparison = comparison.expect("the experiment asks for it");
+    assert_eq!((&row["metricID"], &row["variant"]), (&json!("order::event_count"), &json!("winsorized")));
+    let (absolute, relative) = (&comparison["absolute"], &comparison["relative"]);
+    let number = |value: &Value| value.as_f64().unwrap_or_else(|| panic!("no number in {comparison}"));
+    for (names, expected) in [
+        (["absoluteChange", "value"], number(&absolute["delta"])),
+        (["pValue", "p_value"], number(&absolute["p"])),
+        (["percentChange", "percent_change"], 100.0 * number(&relative["delta"])),
+        (["testMean", "test_mean"], number(&comparison["groups"][0]["mean"])),
+        (["controlStd", "control_std"], number(&comparison["groups"][1]["standardError"])),
+        (
+            ["confidenceIntervalDelta", "confidence_interval_delta"],
+            (number(&absolute["ci"][1]) - number(&absolute["ci"][0])) / 2.0,
+        ),
+        (
+            ["percentConfidenceIntervalDelta", "percent_confidence_interval_delta"],
+            100.0 * (number(&relative["ci"][1]) - number(&relative["ci"][0])) / 2.0,
+        ),
+    ] {
+        for name in names {
+            let found = row[name].as_f64().unwrap_or_else(|| panic!("{name} of {row}"));
+            assert!((found - expected).abs() <= 1e-9 * expected.abs().max(1.0), "{name}: {found}, not {expected}");
+        }
+    }
+    assert_eq!((&row["testUnits"], &row["control_units"]), (&json!(12), &json!(12)));
+    let gate = data("gates/search/rules/everyone/pulse_results");
+    assert_eq!(gate["monitoringMetrics"], json!([]));
+    for (path, status) in [
+        ("experiments/button/pulse_results?test=blue", 400),
+        ("experiments/button/pulse_results?control=green", 400),
+        ("experiments/button/pulse_results?confidence=100", 400),
+        ("experiments/button/pulse_results?confidence=50", 400),
+        ("experiments/button/pulse_results?date=yesterday", 400),
+        ("experiments/button/pulse_results?cuped=1", 400),
+        ("experiments/none/pulse_results", 404),
+        ("gates/search/rules/none/pulse_results", 404),
+        ("experiments/none/cumulative_exposures", 404),
+    ] {
+        assert_eq!(server.get(&format!("/console/v1/{path}")).status, status, "{path}");
+    }
+    // All were exposed on the first day, one an hour.
+    let exposures = data("experiments/button/cumulative_exposures");
+    let green = &exposures[1];
+    assert_eq!((&green["groupID"], &green["groupName"]), (&json!("green"), &json!("Green")));
+    assert_eq!(green["results"][0], json!({"date": "2026-01-01", "exposures": 12}));
+    let days = green["results"].as_array().unwrap();
+    assert!(days.len() > 300 && days.iter().all(|day| day["exposures"] == 12), "{green}");
 }

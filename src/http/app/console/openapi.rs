@@ -1,7 +1,9 @@
 //! The OpenAPI 3.1 document of the console API, written from the table that routes its requests and from the types that
 //! read and write its JSON. Holds no data of the project, so that no key is needed to read it.
 
-use crate::admin::{Applied, AuditRow, EventRow, ItemMetadata, KeyInfo, MetricPreview, MetricValue, NameRow, Status};
+use crate::admin::{
+    Applied, AuditRow, EventRow, GroupExposures, ItemMetadata, KeyInfo, MetricPreview, MetricValue, NameRow, Status,
+};
 use crate::catalog::{ProjectFile, definitions};
 use crate::http::reply::Reply;
 use crate::http::route::Verb;
@@ -181,6 +183,7 @@ fn schemas() -> Map<String, Value> {
         ("AuditRow", generator.root_schema_for::<AuditRow>()),
         ("MetricPreview", generator.root_schema_for::<MetricPreview>()),
         ("MetricValue", generator.root_schema_for::<MetricValue>()),
+        ("GroupExposures", generator.root_schema_for::<GroupExposures>()),
         ("ItemMetadata", generator.root_schema_for::<ItemMetadata>()),
     ] {
         let mut schema = schema.to_value();
@@ -341,6 +344,50 @@ fn by_hand() -> Value {
                 "expiresAt": text,
             },
             "required": ["path", "expiresAt"],
+        },
+        "PulseResults": {
+            "type": "object",
+            "description": "An experiment has primaryMetrics and secondaryMetrics, a gate's rule monitoringMetrics.",
+            "properties": {
+                "ds": {"type": ["string", "null"], "description": "The last UTC day that counts."},
+                "primaryMetrics": {"type": "array", "items": reference("PulseMetric")},
+                "secondaryMetrics": {"type": "array", "items": reference("PulseMetric")},
+                "monitoringMetrics": {"type": "array", "items": reference("PulseMetric")},
+            },
+            "required": ["ds"],
+        },
+        "PulseMetric": {
+            "type": "object",
+            "description": "One metric of a test group beside control. Numbers whose names begin with percent are in percent, \
+                Std is the standard error of the mean, Delta half the length of an interval. Each number is also there \
+                under Statsig's other spelling of it, such as test_mean; absoluteChange is value. An undefined number is \
+                null. The most adjusted variant that was computed is shown; variant names it.",
+            "properties": {
+                "metricID": {"type": "string", "description": "name::type"},
+                "metricName": text,
+                "directionality": {"enum": ["increase", "decrease"], "description": "increase where nobody has said."},
+                "absoluteChange": {"type": ["number", "null"]},
+                "confidenceIntervalDelta": {"type": ["number", "null"]},
+                "confidenceInterval": reference("PulseInterval"),
+                "percentChange": {"type": ["number", "null"]},
+                "percentConfidenceIntervalDelta": {"type": ["number", "null"]},
+                "percentConfidenceInterval": reference("PulseInterval"),
+                "percentSequentialTestingConfidenceIntervalDelta": {"type": ["number", "null"]},
+                "percentSequentialTestingConfidenceInterval": reference("PulseInterval"),
+                "testMean": {"type": ["number", "null"]},
+                "controlMean": {"type": ["number", "null"]},
+                "testStd": {"type": ["number", "null"]},
+                "controlStd": {"type": ["number", "null"]},
+                "testUnits": {"type": ["integer", "null"]},
+                "controlUnits": {"type": ["integer", "null"]},
+                "pValue": {"type": ["number", "null"]},
+                "variant": text,
+            },
+            "required": ["metricID", "metricName", "directionality"],
+        },
+        "PulseInterval": {
+            "type": ["object", "null"],
+            "properties": {"lower": {"type": ["number", "null"]}, "upper": {"type": ["number", "null"]}},
         },
         "Pages": {
             "type": "object",

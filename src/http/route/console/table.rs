@@ -190,6 +190,25 @@ impl Table {
             .request("ExploreGate")
             .answer(Answer::Bare("Report".into()))
             .query = &[FORMAT];
+        let (pulse, summary) = (Call::ExperimentPulse, "An experiment's scorecard in Statsig's shape");
+        self.add(Verb::Get, "experiments/{id}/pulse_results", pulse, Viewer, "readExperimentPulseResults", summary)
+            .answer(Answer::Data("PulseResults".into()))
+            .query = &[
+            ("control", "The ID of the control group: that of the experiment, which it is without this"),
+            ("test", "The ID of the test group; the first one if left out"),
+            CUPED,
+            CONFIDENCE,
+            DATE,
+        ];
+        let summary = "The scorecard of a gate's rule in Statsig's shape";
+        let path = "gates/{id}/rules/{ruleID}/pulse_results";
+        self.add(Verb::Get, path, Call::GatePulse, Viewer, "readGatePulseResults", summary)
+            .answer(Answer::Data("PulseResults".into()))
+            .query = &[CUPED, CONFIDENCE, DATE];
+        let summary = "Units of each group by the end of each day, in Statsig's shape";
+        let path = "experiments/{id}/cumulative_exposures";
+        self.add(Verb::Get, path, Call::CumulativeExposures, Viewer, "readCumulativeExposures", summary).answer =
+            Answer::All("GroupExposures".into());
         let (saved, summary) = (Call::ExplorationResults, "The report of a saved exploration, computed now");
         self.add(Verb::Get, "explorations/{id}/results", saved, Viewer, "readExplorationResults", summary)
             .answer(Answer::Bare("Report".into()))
@@ -511,6 +530,10 @@ const REPORT_OPTIONS: &[(&str, &str)] = match GATE_REPORT_OPTIONS {
     [_, options @ ..] => options,
     [] => &[],
 };
+
+const CUPED: (&str, &str) = ("cuped", "true or false: whether to adjust by what was before; as it is set if left out");
+const CONFIDENCE: (&str, &str) = ("confidence", "The level of the intervals in percent, above 50 and below 100");
+const DATE: (&str, &str) = ("date", "The last UTC day that counts, such as 2026-11-23");
 
 /// What every report can be written as.
 const FORMAT: (&str, &str) = (
