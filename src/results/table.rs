@@ -1,14 +1,18 @@
 //! A report as a table for people at a terminal. Rounds for the eye only; programs read the report itself.
 
+mod metrics;
+
 use super::options::Sides;
-use super::question::{MetricKind, QuestionKind, Role};
-use super::report::{Analysis, Comparison, Lift, Metric, Report, RuleSummary, StageSummary};
+use super::question::QuestionKind;
+use super::report::{Analysis, Report, RuleSummary, StageSummary};
 use crate::event::Timestamp;
 use crate::stats::Balanced;
 use std::fmt::Write;
 
 /// Narrower than this the columns do not fit, and lines may be longer than asked for.
 const MIN_WIDTH: usize = 72;
+/// Between columns.
+const GAP: usize = 2;
 
 /// The whole report as text, lines ending in a newline. `width` is the terminal's in columns.
 pub fn render(report: &Report, width: usize) -> String {
@@ -29,7 +33,7 @@ pub fn render(report: &Report, width: usize) -> String {
             stages(&mut out, rule);
         }
         groups(&mut out, analysis);
-        metrics(&mut out, analysis, report.options.level, width.max(MIN_WIDTH));
+        metrics::metrics(&mut out, report, analysis, width.max(MIN_WIDTH));
         health(&mut out, analysis, width.max(MIN_WIDTH));
     }
     out
@@ -101,6 +105,9 @@ fn groups(out: &mut String, analysis: &Analysis) {
     if analysis.overridden > 0 {
         facts.push(format!("{} overridden", thousands(analysis.overridden)));
     }
+    if analysis.filtered > 0 {
+        facts.push(format!("{} filtered", thousands(analysis.filtered)));
+    }
     if analysis.other_stages > 0 {
         facts.push(format!("{} of other stages", thousands(analysis.other_stages)));
     }
@@ -110,81 +117,6 @@ fn groups(out: &mut String, analysis: &Analysis) {
     }
     line(out, &facts.join("; "));
     out.push('\n');
-}
-
-fn metrics(out: &mut String, analysis: &Analysis, level: f64, width: usize) {
-    if analysis.metrics.is_empty() {
-        line(out, "No metrics: no event carries an ID of this type yet");
-        out.push('\n');
-        return;
-    }
-    let interval = format!("{} % CI", significant(level * 100.0));
-    let mut rows = vec![["Metric", "Of", "Control", "Test", "Change", &interval, "p", ""].map(str::to_owned).to_vec()];
-    let several = analysis.groups.len() > 2;
-    let mut role = None;
-    for metric in &analysis.metrics {
-        if role.replace(metric.role) != Some(metric.role) {
-            rows.push(vec![heading(metric.role).to_owned()]);
-        }
-        for comparison in &metric.comparisons {
-            let group = if several { format!(" / {}", plain(&comparison.group)) } else { String::new() };
-            rows.push(row(format!("  {}{group}", plain(&metric.name)), metric, comparison, level));
-        }
-    }
-    align(out, &rows, width);
-    line(
-        out,
-        &format!("* p below {}: a difference at {} % confidence", significant(1.0 - level), significant(level * 100.0)),
-    );
-    out.push('\n');
-}
-
-fn heading(role: Role) -> &'static str {
-    match role {
-        Role::Primary => "primary",
-        Role::Secondary => "secondary",
-        Role::Monitoring => "monitoring",
-        Role::Explored => "explored",
-        Role::Other => "other",
-    }
-}
-
-fn row(name: String, metric: &Metric, comparison: &Comparison, level: f64) -> Vec<String> {
-    let mean = |name: &str| {
-        let group = metric.groups.iter().find(|group| group.name == name);
-        group.and_then(|group| group.mean).map_or("-".to_owned(), significant)
-    };
-    let kind = match metric.kind {
-        MetricKind::EventCount | MetricKind::EventCountCustom => "events",
-        MetricKind::EventUser => "units",
-        MetricKind::EventDau => "days",
-        MetricKind::Sum | MetricKind::CompositeSum => "sum",
-        MetricKind::Mean => "mean",
-        MetricKind::Ratio => "ratio",
-        MetricKind::Funnel => "funnel",
-        MetricKind::User => "user",
-    };
-    let p = comparison.absolute.p;
-    vec![
-        name,
-        kind.to_owned(),
-        mean(&comparison.control),
-        mean(&comparison.group),
-        comparison.relative.delta.map_or("-".to_owned(), change),
-        interval(&comparison.relative),
-        p.map_or("-".to_owned(), p_value),
-        if p.is_some_and(|p| p < 1.0 - level) { "*" } else { "" }.to_owned(),
-    ]
-}
-
-fn interval(lift: &Lift) -> String {
-    match lift.ci {
-        Some([low, high]) => {
-            let end = |end: Option<f64>| end.map_or("open".to_owned(), change);
-            format!("{} to {}", end(low), end(high))
-        }
-        None => spaced(lift.reason.as_deref()),
-    }
 }
 
 fn health(out: &mut String, analysis: &Analysis, width: usize) {
@@ -213,9 +145,17 @@ fn spaced(code: Option<&str>) -> String {
     code.unwrap_or("-").replace('_', " ")
 }
 
+/// The columns that rows take with nothing cut.
+fn width_of(rows: &[Vec<String>]) -> usize {
+    let columns = rows.iter().map(Vec::len).max().unwrap_or(0);
+    let width = |column: usize| {
+        rows.iter().filter_map(|row| row.get(column)).map(|cell| cell.chars().count()).max().unwrap_or(0)
+    };
+    (0..columns).map(width).sum::<usize>() + columns.saturating_sub(1) * GAP
+}
+
 /// Writes rows as columns: the first flush left and cut to what the width leaves it, the others flush right.
 fn align(out: &mut String, rows: &[Vec<String>], width: usize) {
-    const GAP: usize = 2;
     let columns = rows.iter().map(Vec::len).max().unwrap_or(0);
     let mut widths: Vec<usize> = (0..columns)
         .map(|column| rows.iter().filter_map(|row| row.get(column)).map(|cell| cell.chars().count()).max().unwrap_or(0))

@@ -4,6 +4,7 @@ mod filters;
 mod memory;
 mod oracle;
 mod stages;
+mod tables;
 
 use super::*;
 use crate::event::{Basis, Kind};
