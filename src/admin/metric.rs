@@ -25,6 +25,7 @@ pub(super) fn choice(catalog: &Catalog, metric: &MetricRef, role: Role) -> Resul
             catalog::Direction::Increase => Direction::Increase,
             catalog::Direction::Decrease => Direction::Decrease,
         }),
+        hypothesis: metric.hypothesized_value.map(|percent| percent / 100.0),
     })
 }
 

@@ -4,10 +4,11 @@ use super::metric::choice;
 use super::{Admin, AdminError};
 use crate::catalog::{Analysis, Catalog, Experiment, Gate, MetricRef};
 use crate::evaluate::{djb2, sha256_base64};
-use crate::event::Timestamp;
+use crate::event::{Outcome, Timestamp};
 use crate::ingest;
 use crate::results::{
-    Check, Corrections, Design, Group, MetricChoice, Options, Question, Report, ResultsError, Role, Rule, StoredLog,
+    self, Check, Corrections, Design, Group, MetricChoice, Options, Question, Report, ResultsError, Role, Rule,
+    StoredLog,
 };
 use crate::stats::{Balanced, Level};
 use std::sync::Arc;
@@ -64,7 +65,9 @@ impl Admin {
             ResultsError::Log(error) => AdminError::broken("log", &error),
             other => AdminError::refused(other.code(), other.to_string()),
         })?;
+        let duplicates = self.duplicates()?;
         for analysis in report.analysis.iter_mut().chain(&mut report.rules) {
+            analysis.health.push(duplicates.clone());
             let is_there = |wanted: &&MetricChoice| {
                 analysis.metrics.iter().any(|metric| metric.name == wanted.name && metric.kind == wanted.kind)
             };
@@ -76,6 +79,17 @@ impl Admin {
             }
         }
         Ok(report)
+    }
+}
+
+impl Admin {
+    /// There is no count of duplicates by experiment, so all reports of a project share this check.
+    fn duplicates(&self) -> Result<Check, AdminError> {
+        let snapshot = self.store().snapshot()?;
+        let totals = snapshot.totals()?;
+        let is_duplicate = |outcome: u8| Outcome::from_code(outcome) == Some(Outcome::Duplicate);
+        let duplicates = totals.iter().filter(|((_, outcome, _), _)| is_duplicate(*outcome)).map(|(_, count)| count);
+        Ok(results::duplicates(duplicates.sum(), snapshot.next_sequence().0))
     }
 }
 
@@ -142,6 +156,7 @@ pub(super) fn of_experiment(catalog: &Catalog, experiment: &Experiment) -> Quest
         end: experiment.end_time.map(|end| end.0),
         planned_end: planned_end(experiment),
         sequential: experiment.sequential_testing,
+        target_units: experiment.target_exposures,
         corrections: corrections(experiment),
         allocation: experiment.allocation / 100.0,
         metrics,
@@ -169,6 +184,7 @@ pub(super) fn of_gate(catalog: &Catalog, gate: &Gate, rule: Option<&str>) -> Res
         end: None,
         planned_end: None,
         sequential: false,
+        target_units: None,
         corrections: Corrections::default(),
         allocation: 1.0,
         metrics: gate

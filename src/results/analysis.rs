@@ -4,6 +4,7 @@
 use super::calendar::{DAY, Span, day_of, start_of};
 use super::compare::{Manner, Part};
 use super::definition::Quantity;
+use super::evidence::Evidence;
 use super::gather::Gathered;
 use super::health;
 use super::options::{Breakdown, Options};
@@ -37,6 +38,8 @@ pub(super) struct Scene<'a> {
     pub metrics: &'a [MetricChoice],
     pub clock: Clockwork,
     pub sequential: bool,
+    /// When the log's last event was received.
+    pub as_of: Option<i64>,
 }
 
 /// A metric with what it came to.
@@ -54,9 +57,9 @@ impl Scene<'_> {
         let units = exposures.settle(self.options.crossovers, self.gathered.ahead());
         let by_group = |_: u32, member: &Member| member.group();
         let classes = Classes { units: &units, sizes: units.sizes.clone(), of: &by_group };
-        let wanted = Wanted { winsorize: self.options.winsorize, cuped: self.options.cuped };
+        let wanted = |choice: &MetricChoice| Wanted { before: health::before(choice.role), ..self.wanted() };
         let computed: Vec<Computed<'_>> =
-            self.metrics.iter().map(|choice| self.compute(choice, &classes, wanted)).collect();
+            self.metrics.iter().map(|choice| self.compute(choice, &classes, wanted(choice))).collect();
         let whole = Part { first: 0 };
         let mut metrics: Vec<Metric> =
             computed.iter().map(|of| self.metric(split, &of.plan, of.choice, &of.tally, whole)).collect();
@@ -71,18 +74,27 @@ impl Scene<'_> {
             }
         }
         let (srm, balance) = srm(&units.sizes, split);
+        let before = computed.iter().filter_map(|of| Some((of.choice, of.tally.before.as_ref()?)));
+        let mut evidence = Evidence { pre_experiment: health::compare(split, before), ..Evidence::default() };
+        let subject = health::Subject { scene: self, split, units: &units, metrics: &metrics, balance: &balance };
         Analysis {
             rule: split.rule.as_ref().map(RuleSummary::of),
             groups: group_summaries(split, &units),
             crossovers: units.crossovers,
             overridden: units.overridden,
             not_counted: units.not_counted.iter().map(|(reason, count)| (reason.as_str().to_owned(), *count)).collect(),
-            health: health::checks(self, split, &units, &metrics, &balance),
+            health: subject.checks(&mut evidence),
+            evidence,
             strata: self.strata(split, &units),
             srm,
             metrics,
             exposure_days,
         }
+    }
+
+    /// The variants that were asked for.
+    fn wanted(&self) -> Wanted {
+        Wanted { winsorize: self.options.winsorize, cuped: self.options.cuped, before: false }
     }
 
     fn compute<'a>(&self, choice: &'a MetricChoice, classes: &Classes<'_>, wanted: Wanted) -> Computed<'a> {
@@ -211,7 +223,7 @@ impl Scene<'_> {
                 classes.sizes[class] += 1;
             }
         }
-        let wanted = Wanted { winsorize: self.options.winsorize, cuped: self.options.cuped };
+        let wanted = self.wanted();
         let computed: Vec<Computed<'_>> =
             self.metrics.iter().map(|choice| self.compute(choice, &classes, wanted)).collect();
         let stratum = |(place, (value, other)): (usize, (Option<String>, bool))| {
@@ -234,7 +246,7 @@ impl Scene<'_> {
         let parts = Parts::largest(self.gathered.label_sizes(), |code| self.gathered.label(code));
         let by_group = |_: u32, member: &Member| member.group();
         let classes = Classes { units, sizes: units.sizes.clone(), of: &by_group };
-        let wanted = Wanted { winsorize: self.options.winsorize, cuped: self.options.cuped };
+        let wanted = self.wanted();
         let stratum = |(place, (value, other)): (usize, (Option<String>, bool))| {
             let picked = self.gathered.picked(|label| parts.place(label) == place);
             let metric = |choice: &MetricChoice| {

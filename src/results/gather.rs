@@ -2,6 +2,7 @@
 //! split, and the events of each source by unit. Decides nothing about periods' ends, groups or metrics: whatever may still
 //! change with the next event is decided when a report is made.
 
+use super::census::Census;
 use super::criterion::number;
 use super::definition::{CriterionOf, EventName, EventSource, Taken};
 use super::entries::{Entries, Entry};
@@ -64,8 +65,9 @@ pub(super) struct Gathered {
     strata: Option<Strata>,
     /// The texts by which events are told apart.
     labels: Texts,
-    /// By unit: whether it has any event that metrics can be made of.
-    seen: Vec<bool>,
+    /// By unit: how many events that metrics can be made of it has in the period.
+    seen: Vec<u32>,
+    census: Census,
     /// By event name.
     plain: Vec<Plain>,
     filtered: Vec<Filtered>,
@@ -93,6 +95,7 @@ impl Gathered {
             exposures,
             ahead: Vec::new(),
             seen: Vec::new(),
+            census: Census::default(),
             plain: Vec::new(),
             any: Entries::default(),
             exposed_only: false,
@@ -117,8 +120,13 @@ impl Gathered {
         self.strata.as_ref()
     }
 
-    pub fn has_events(&self, unit: u32) -> bool {
-        self.seen.get(unit as usize).copied().unwrap_or(false)
+    /// How many events that metrics can be made of a unit has in the period.
+    pub fn events_of(&self, unit: u32) -> u32 {
+        self.seen.get(unit as usize).copied().unwrap_or(0)
+    }
+
+    pub fn census(&self) -> &Census {
+        &self.census
     }
 
     /// By event name: how many events of it could count.
@@ -168,8 +176,8 @@ impl Gathered {
     pub fn bytes(&self) -> usize {
         let plain = self.plain.iter().map(|plain| plain.entries.bytes()).sum::<usize>();
         let filtered = self.filtered.iter().map(|filtered| filtered.entries.bytes()).sum::<usize>();
-        let units = self.roster.len() * (16 + 16 * self.exposures.len() + 1);
-        plain + filtered + self.any.bytes() + units
+        let units = self.roster.len() * (16 + 16 * self.exposures.len() + 4);
+        plain + filtered + self.any.bytes() + units + self.census.bytes()
     }
 
     /// Reads on to the end of the log. `false` if what is gathered grew beyond `bound` bytes, and reading stopped there.
@@ -236,6 +244,9 @@ impl Gathered {
         let mut strata = StrataReader::new(read, columns, texts);
         for row in rows {
             let hash = units.map_or(0, |units| units[row]);
+            if read.is_in_environment(columns.environment[row]) {
+                self.census.take_exposure(columns, row, hash != 0);
+            }
             let exposure = SeenExposure {
                 subject: columns.subject[row],
                 time: Timestamp(columns.time[row]),
@@ -262,11 +273,61 @@ impl Gathered {
         }
     }
 
+    /// Reads the exposures to one split once more and hands out those that count: unit, moment, and the texts of further
+    /// fields, in their order.
+    pub fn read_exposures<L: Log + ?Sized>(
+        &self,
+        log: &L,
+        split: usize,
+        until: Timestamp,
+        wanted: &[(Place, &str)],
+        each: &mut dyn FnMut(u32, Timestamp, &[Option<&str>]),
+    ) -> Result<(), LogError> {
+        let terms = log.terms();
+        let read = Reading::new(&self.order, terms, until);
+        let exposures = &self.exposures[split];
+        let names: Vec<TermId> = exposure_names(terms).collect();
+        let fields: Vec<Field> = names
+            .iter()
+            .flat_map(|&name| wanted.iter().map(move |&(place, key)| Field { name, place, key: key.to_owned() }))
+            .collect();
+        log.scan(Sequence(0), &fields, &mut |_, columns, texts| {
+            let Some(units) = read.id_type.and_then(|id_type| columns.units_of(id_type)) else {
+                return ControlFlow::Continue(());
+            };
+            let mut rows_of_name = vec![0; names.len()];
+            for row in 0..columns.len() {
+                let Some(at) = names.iter().position(|name| name.0 == columns.name[row]) else { continue };
+                let nth = rows_of_name[at];
+                rows_of_name[at] += 1;
+                let time = Timestamp(columns.time[row]);
+                let in_period = read.start.is_none_or(|start| start <= time) && time < read.until;
+                let counts = in_period && units[row] != 0 && read.is_in_environment(columns.environment[row]);
+                if !counts || !exposures.is_of_a_group(columns.subject[row]) {
+                    continue;
+                }
+                if let Some(unit) = self.roster.find(units[row]) {
+                    let columns = &texts[at * wanted.len()..(at + 1) * wanted.len()];
+                    let texts: Vec<Option<&str>> = columns.iter().map(|column| column.text(column.rows[nth])).collect();
+                    each(unit, time, &texts);
+                }
+            }
+            ControlFlow::Continue(())
+        })
+    }
+
     fn is_exposed(&self, unit: u32) -> bool {
         self.exposures.iter().any(|exposures| exposures.has_met(unit))
     }
 
     fn take_events(&mut self, read: &Reading<'_>, columns: &Columns, texts: &[FieldColumn], skipped: usize) {
+        // An open end moves on with the log: what lies beyond it today is in the period tomorrow.
+        let end = self.order.end;
+        let in_period =
+            |time: i64| read.start.is_none_or(|start| start.0 <= time) && end.is_none_or(|end| time < end.0);
+        let counts = |row: usize| makes_metrics(columns.kind[row]) && read.is_in_environment(columns.environment[row]);
+        let counted = (skipped..columns.len()).filter(|&row| counts(row) && in_period(columns.time[row]));
+        self.census.take_events(columns, read.id_type, counted);
         let Some(units) = read.id_type.and_then(|id_type| columns.units_of(id_type)) else { return };
         if self.plain.len() <= read.terms.names.len() {
             self.plain.resize_with(read.terms.names.len() + 1, Plain::default);
@@ -276,7 +337,6 @@ impl Gathered {
             }
         }
         // The hash of each row whose event counts, 0 for the others.
-        let counts = |row: usize| makes_metrics(columns.kind[row]) && read.is_in_environment(columns.environment[row]);
         let hashes: Vec<u64> =
             (0..columns.len()).map(|row| if row >= skipped && counts(row) { units[row] } else { 0 }).collect();
         let mut numbers = Vec::with_capacity(hashes.len());
@@ -288,13 +348,14 @@ impl Gathered {
                 }
             }
         }
-        self.seen.resize(self.roster.len(), false);
+        self.seen.resize(self.roster.len(), 0);
         for (row, &unit) in numbers.iter().enumerate().filter(|(_, unit)| **unit != NOBODY) {
             let time = columns.time[row];
-            // An open end moves on with the log: what lies beyond it today is in the period tomorrow.
-            let in_period =
-                read.start.is_none_or(|start| start.0 <= time) && self.order.end.is_none_or(|end| time < end.0);
-            self.seen[unit as usize] |= in_period;
+            let in_period = in_period(time);
+            if in_period {
+                self.seen[unit as usize] += 1;
+                self.census.note(unit, time, columns.received[row]);
+            }
             let Some(plain) = self.plain.get_mut(columns.name[row] as usize) else { continue };
             plain.volume += u64::from(in_period);
             let entry = Entry { unit, label: 0, time, value: columns.value[row] };
@@ -348,6 +409,12 @@ fn makes_metrics(kind: u8) -> bool {
     KINDS.contains(&kind)
 }
 
+/// The names of exposures that the log has.
+fn exposure_names(terms: &Terms) -> impl Iterator<Item = TermId> {
+    let kinds = [Kind::GateExposure, Kind::ConfigExposure, Kind::LayerExposure];
+    kinds.into_iter().filter_map(|kind| terms.names.find(&format!("statsig::{kind}")))
+}
+
 /// What one pass over the log goes by: the order in the numbers of this moment's dictionaries.
 struct Reading<'a> {
     terms: &'a Terms,
@@ -379,10 +446,8 @@ impl<'a> Reading<'a> {
         let looks = order.filtered.iter().map(|source| Look::new(source, label, terms, &mut place)).collect();
         let mut told_apart = HashMap::new();
         if let Some(Breakdown::Unit(at, key)) = &order.breakdown {
-            for kind in [Kind::GateExposure, Kind::ConfigExposure, Kind::LayerExposure] {
-                if let Some(name) = terms.names.find(&format!("statsig::{kind}")) {
-                    told_apart.insert(name.0, place(Field { name, place: *at, key: key.clone() }));
-                }
+            for name in exposure_names(terms) {
+                told_apart.insert(name.0, place(Field { name, place: *at, key: key.clone() }));
             }
         }
         Reading {

@@ -2,6 +2,7 @@
 //! number that does not exist is null, with a `reason` beside it. Computes nothing.
 
 use super::compare::ends;
+use super::evidence::{Evidence, Suspect};
 use super::options::{Breakdown, Crossovers, Join, Options, Tested, View};
 
 use super::question::{Direction, Group, MetricKind, QuestionKind, Role, Rule, Split};
@@ -123,6 +124,9 @@ pub struct Analysis {
     pub not_counted: BTreeMap<String, u64>,
     pub srm: Srm,
     pub health: Vec<Check>,
+    /// Numbers behind `health`.
+    #[serde(default)]
+    pub evidence: Evidence,
     pub metrics: Vec<Metric>,
     /// With a view: how many units of each group were exposed for the first time on each day.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
@@ -184,6 +188,9 @@ pub struct Srm {
     pub status: Option<Balanced>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub reason: Option<String>,
+    /// Where `status` is not ok: the parts in which it is off while the rest is fine, the clearest first.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub suspects: Vec<Suspect>,
 }
 
 /// One thing that makes results trustworthy, or not.
@@ -416,8 +423,16 @@ pub(super) fn srm(sizes: &[u64], split: &Split) -> (Srm, Result<Balance, Undefin
             p: Some(found.p),
             status: Some(found.status),
             reason: None,
+            suspects: Vec::new(),
         },
-        Err(why) => Srm { chi2: None, dof: None, p: None, status: None, reason: Some(why.reason.to_owned()) },
+        Err(why) => Srm {
+            chi2: None,
+            dof: None,
+            p: None,
+            status: None,
+            reason: Some(why.reason.to_owned()),
+            suspects: Vec::new(),
+        },
     };
     (srm, balance)
 }

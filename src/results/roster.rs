@@ -46,6 +46,11 @@ impl Roster {
         *self.numbers.entry(hash).or_insert(next)
     }
 
+    /// The number of a unit that has one.
+    pub fn find(&self, hash: u64) -> Option<u32> {
+        self.numbers.get(&hash).copied()
+    }
+
     /// The numbers of units, `NOBODY` for a hash of 0; new ones get one if `enter` says so and are nobody otherwise.
     pub fn numbers(&mut self, hashes: &[u64], enter: bool, into: &mut Vec<u32>) {
         for part in hashes.chunks(LOOKED_UP_AT_ONCE) {

@@ -2,13 +2,14 @@
 
 use super::analysis::{self, Scene};
 use super::gather::{Gathered, Order};
+use super::health;
 use super::metric::{self, Needs};
 use super::options::{Breakdown, Options};
 use super::question::{Design, Question};
 use super::report::{self, Analysis, AsOf, Report, Used, Window};
 use super::tally::Clockwork;
 use super::units::Exposures;
-use super::{Log, Period, ResultsError};
+use super::{Log, LogError, Period, ResultsError};
 use crate::event::{Sequence, Timestamp};
 use crate::store::Terms;
 use std::sync::Arc;
@@ -93,7 +94,7 @@ impl State {
             gathered = self.nothing(question)?;
             gathered.read_exposed_only(log, period.until)?;
         }
-        let report = conclude(log, question, options, &period, &gathered);
+        let report = conclude(log, question, options, &period, &gathered)?;
         if !self.too_large {
             self.gathered = Some(gathered);
         }
@@ -113,7 +114,7 @@ fn conclude<L: Log + ?Sized>(
     options: &Options,
     period: &Period,
     gathered: &Gathered,
-) -> Report {
+) -> Result<Report, LogError> {
     let terms = log.terms();
     let metrics = metric::chosen(question, options, terms, gathered.volumes());
     let as_of = log.as_of_time();
@@ -126,11 +127,13 @@ fn conclude<L: Log + ?Sized>(
         metrics: &metrics,
         clock: Clockwork::new(options, period.start.map(|start| start.0), period.until.0),
         sequential,
+        as_of: as_of.map(|time| time.0),
     };
     let mut analyses: Vec<Analysis> = (0..gathered.exposures().len()).map(|split| scene.analysis(split)).collect();
+    health::name_suspects(log, gathered, options, period.until, &mut analyses)?;
     let analysis = if analyses.len() == 1 { analyses.pop() } else { None };
     let ms = |time: Option<Timestamp>| time.map(|time| time.0);
-    Report {
+    Ok(Report {
         version: report::VERSION,
         kind: question.kind(),
         name: question.name.clone(),
@@ -140,5 +143,5 @@ fn conclude<L: Log + ?Sized>(
         options: Used::of(options, sequential),
         analysis,
         rules: analyses,
-    }
+    })
 }
