@@ -225,3 +225,42 @@ fn aliases(id: &str, name: &str) -> Vec<String> {
 fn holdouts(catalog: &Catalog) -> Vec<String> {
     catalog.holdouts().iter().flat_map(|holdout| [holdout.id.clone(), holdout.name.clone()]).collect()
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use serde_json::{Value, json};
+
+    /// The catalog cannot name the words of results; they must not drift apart.
+    #[test]
+    fn every_word_of_an_analysis_is_an_option_of_a_report() {
+        let schema = crate::catalog::definitions();
+        let words = |name: &str| -> Vec<Value> {
+            let words = &schema[name];
+            let listed = words["enum"].as_array().cloned().unwrap_or_default();
+            let told = words["oneOf"].as_array().into_iter().flatten();
+            listed.into_iter().chain(told.map(|word| word["const"].clone())).collect()
+        };
+        let numbers =
+            [("level", json!(0.9)), ("winsorize", json!(0.0)), ("winsorize", json!(0.999)), ("power", json!(0.51))];
+        let days = [json!(1), json!(90)].map(|days| ("cupedDays", days));
+        let mut rows: Vec<(&str, Value)> = numbers.into_iter().chain(days).collect();
+        rows.extend([json!(true), json!(false)].map(|is| ("cuped", is)));
+        for (name, option) in
+            [("Crossovers", "crossovers"), ("Join", "join"), ("Relative", "relative"), ("Alternative", "alternative")]
+        {
+            assert!(words(name).len() > 1, "{name}: {}", schema[name]);
+            rows.extend(words(name).into_iter().map(|word| (option, word)));
+        }
+        for (option, value) in rows {
+            let analysis: Analysis = serde_json::from_value(json!({ option: value })).expect("an analysis");
+            let read = options(&analysis, Level::DEFAULT, &[]);
+            assert!(read.is_ok(), "{option}={value}: {read:?}");
+            assert!(Options::NAMES.contains(&option), "{option} would be left out");
+        }
+        let known = schema["Analysis"]["properties"].as_object().expect("fields").keys();
+        // The share of the primary metrics is part of the question.
+        let left_out: Vec<&String> = known.filter(|name| !Options::NAMES.contains(&name.as_str())).collect();
+        assert_eq!(left_out, ["primaryAlphaShare"]);
+    }
+}

@@ -211,7 +211,7 @@ fn one(
     });
     let winsorized = wanted.winsorize.map(|percentile| {
         let mut values: Vec<f64> = kept.iter().map(|sample| sample.after[0]).filter(|value| *value != 0.0).collect();
-        let cap = stats::threshold(&mut values, percentile);
+        let cap = stats::threshold(&mut values, percentile * 100.0);
         let cut = |value: f64| cap.map_or(value, |cap| value.min(cap));
         let mut sums = vec![CoMoments::<1>::default(); count];
         let mut before = wanted.cuped.then(|| vec![CoMoments::<2>::default(); count]);
@@ -282,7 +282,7 @@ fn two(
         let caps = [0, 1].map(|part| {
             let of_part = kept.iter().map(|sample| sample.after[part]);
             let mut values: Vec<f64> = of_part.filter(|value| *value != 0.0).collect();
-            stats::threshold(&mut values, percentile)
+            stats::threshold(&mut values, percentile * 100.0)
         });
         let cut = |values: [f64; 2]| [0, 1].map(|part| caps[part].map_or(values[part], |cap| values[part].min(cap)));
         let mut sums = vec![CoMoments::<2>::default(); count];

@@ -140,6 +140,7 @@ fn parts<'p>(template: &str, path: &'p str) -> Option<[&'p str; MAX_PARTS]> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::results::Options;
     use std::collections::BTreeSet;
 
     /// A path as it is asked for, from its template.
@@ -185,6 +186,18 @@ mod tests {
             };
             assert_eq!(endpoint.role, expected, "{:?} {}", endpoint.verb, endpoint.path);
         }
+    }
+
+    #[test]
+    fn every_option_of_a_report_is_told() {
+        let told = |call: Call| -> BTreeSet<&str> {
+            let endpoint = TABLE.iter().find(|endpoint| endpoint.call == call).unwrap();
+            endpoint.query.iter().map(|(name, _)| *name).collect()
+        };
+        let known: BTreeSet<&str> = Options::NAMES.into_iter().collect();
+        assert_eq!(told(Call::ExperimentResults), known);
+        let with_rule: BTreeSet<&str> = known.into_iter().chain(["rule"]).collect();
+        assert_eq!(told(Call::GateResults), with_rule);
     }
 
     #[test]

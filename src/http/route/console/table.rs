@@ -452,29 +452,34 @@ const EVENT_FILTERS: &[(&str, &str)] = &[
     ("source", "Only events from segment, rudderstack, statsig, webhook or console"),
 ];
 
-const REPORT_OPTIONS: &[(&str, &str)] = &[
-    ("level", "The level of the intervals, such as 0.95"),
-    ("crossovers", "Units that met two groups: exclude, first or both"),
-    ("join", "How events are joined to exposures: timestamp"),
-    ("winsorize", "0 for none"),
-    ("cuped", "false"),
-    ("relative", "The method of relative intervals: fieller or delta"),
-    ("start", "Exposures from this time on count"),
-    ("end", "Exposures and events before this time count"),
-    ("metrics", "Only these metrics, by name"),
-    ("breakdown", "Not supported yet"),
-];
-
 const GATE_REPORT_OPTIONS: &[(&str, &str)] = &[
     ("rule", "Only this rule, by its ID"),
-    ("level", "The level of the intervals, such as 0.95"),
-    ("crossovers", "Units that met both sides: exclude, first or both"),
-    ("join", "How events are joined to exposures: timestamp"),
-    ("winsorize", "0 for none"),
-    ("cuped", "false"),
-    ("relative", "The method of relative intervals: fieller or delta"),
+    ("level", "The level of the intervals, above 0.5 and below 1; 0.95"),
+    ("crossovers", "Units that met two groups: exclude (as without it), first or both"),
+    (
+        "join",
+        "From when on a unit's events count: timestamp (as without it), to the millisecond, or date, all of its day",
+    ),
+    ("winsorize", "The percentile above which unit totals are cut, such as 0.999; 0 for none"),
+    ("cuped", "true adjusts by what units did before their exposure; or false"),
+    ("cupedDays", "How many days before it, 1 to 90; 7"),
+    ("relative", "The method of relative intervals: fieller (as without it) or delta"),
+    ("alternative", "two_sided (as without it), one_sided (in each metric's direction), greater or less"),
+    ("sequential", "true or false: intervals that hold however often one looks"),
+    ("power", "The power of the smallest detectable effect, at least 0.5 and below 1; 0.8"),
+    ("environment", "The environment whose exposures and events count; production"),
     ("start", "Exposures from this time on count"),
     ("end", "Exposures and events before this time count"),
-    ("metrics", "Only these metrics, by name"),
-    ("breakdown", "Not supported yet"),
+    ("metrics", "Only these metrics, by name, beside the scorecard"),
+    ("view", "Over time: cumulative, daily or days_since_exposure"),
+    (
+        "breakdown",
+        "By user.KEY, user_custom.KEY, sdk.KEY or metadata.KEY of the first exposure, or event.KEY of each event",
+    ),
 ];
+
+/// An experiment has no rules.
+const REPORT_OPTIONS: &[(&str, &str)] = match GATE_REPORT_OPTIONS {
+    [_, options @ ..] => options,
+    [] => &[],
+};

@@ -116,7 +116,7 @@ pub fn by_event_field(
 }
 
 /// Every source of a metric.
-fn sources(definition: &Definition) -> Vec<&EventSource> {
+pub fn sources(definition: &Definition) -> Vec<&EventSource> {
     match definition {
         Definition::PerUnit(quantity) => sources_of(quantity),
         Definition::Ratio(x, y) => [sources_of(x), sources_of(y)].concat(),
