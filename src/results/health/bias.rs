@@ -80,3 +80,69 @@ pub(super) fn check_bias(found: &[PreExperiment], days: u32) -> Option<Check> {
          earlier experiment or the salt was kept, reset the experiment so that units are shuffled anew.",
     ))
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::results::definition::{Definition, EventSource, Measure, Quantity};
+    use crate::results::question::{Group, MetricKind};
+    use crate::stats::CoMoments;
+
+    fn one(adjusted_p: f64) -> PreExperiment {
+        PreExperiment {
+            metric: "order".into(),
+            kind: MetricKind::EventCount,
+            group: "Test".into(),
+            control: "Control".into(),
+            delta: Some(-0.25),
+            relative: None,
+            p: Some(adjusted_p / 2.0),
+            adjusted_p: Some(adjusted_p),
+        }
+    }
+
+    #[test]
+    fn it_goes_by_the_p_value_after_correction() {
+        let status = |p: f64| check_bias(&[one(0.5), one(p)], 7).unwrap().status;
+        assert_eq!((status(0.009_99), status(0.01)), (Balanced::Warning, Balanced::Ok));
+        let detail = check_bias(&[one(0.001)], 14).unwrap().detail;
+        assert_eq!(detail, "different from control already in the 14 days before: order of Test by -0.2500 (p 1.0e-3)");
+        assert_eq!(check_bias(&[], 7), None);
+    }
+
+    /// Twenty metrics that do not differ: one scorecard in a hundred may be warned of, not one in five.
+    #[test]
+    fn a_scorecard_of_twenty_does_not_cry_wolf() {
+        let group = |name: &str| Group { id: name.into(), name: name.into(), size: 50.0 };
+        let split = Split { rule: None, groups: vec![group("c"), group("t")], control: 0 };
+        let choice = MetricChoice {
+            name: "order".into(),
+            kind: MetricKind::EventCount,
+            definition: Definition::PerUnit(Quantity::Count(Measure::of(EventSource::named("order")))),
+            role: Role::Primary,
+            direction: None,
+            hypothesis: None,
+        };
+        let mut state = 20_261_124u64;
+        let mut uniform = || {
+            state = state.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
+            (state >> 11) as f64 / (1u64 << 53) as f64
+        };
+        let mut sums = || {
+            let mut sums = vec![CoMoments::<1>::default(); 2];
+            for group in &mut sums {
+                (0..150).for_each(|_| group.push([uniform()]));
+            }
+            Sums::One(sums)
+        };
+        let mut warned = 0;
+        for _ in 0..300 {
+            let card: Vec<Sums> = (0..20).map(|_| sums()).collect();
+            let found = compare(&split, card.iter().map(|sums| (&choice, sums)));
+            assert_eq!(found.len(), 20);
+            warned += u32::from(check_bias(&found, 7).unwrap().status != Balanced::Ok);
+        }
+        // Of 300 scorecards 3 are expected; 12 or more come about once in ten thousand times.
+        assert!(warned < 12, "{warned} of 300");
+    }
+}

@@ -88,7 +88,8 @@ fn told(split: &Split, suspects: &[Suspect]) -> String {
 }
 
 /// A part is suspect if its own ratio is off, it differs from the rest, and without all such parts of its kind the rest is
-/// balanced. The first two are tested at `WARNING_P` over the number of parts that were looked at (Bonferroni).
+/// balanced. The first is tested at `WARNING_P` over the number of parts that were looked at (Bonferroni). The second keeps
+/// a large part from being accused of what is so everywhere, because the little that is left proves nothing.
 pub(super) fn suspects(kinds: Vec<Vec<Part>>, sizes: &[u64], weights: &[f64]) -> Vec<Suspect> {
     let least_weight = weights.iter().copied().filter(|weight| *weight > 0.0).fold(f64::INFINITY, f64::min);
     let least_share = least_weight / weights.iter().filter(|weight| **weight > 0.0).sum::<f64>();
@@ -100,7 +101,7 @@ pub(super) fn suspects(kinds: Vec<Vec<Part>>, sizes: &[u64], weights: &[f64]) ->
         let off = |part: &Part| {
             let rest = without(sizes, &part.units);
             let own = stats::balance(&part.units, Some(weights)).ok()?.p * looked_at;
-            let apart = stats::same_shares(&part.units, &rest).ok()? * looked_at;
+            let apart = stats::same_shares(&part.units, &rest).ok()?;
             (own < WARNING_P && apart < WARNING_P).then_some(own)
         };
         let mut rest = sizes.to_vec();
@@ -185,11 +186,78 @@ impl Firsts {
             Part { by: "day".to_owned(), value: Some(value), units }
         };
         kinds.push(by_day.into_iter().map(day).collect());
-        for parts in &mut kinds {
-            let size = |part: &Part| part.units.iter().sum::<u64>();
-            parts.sort_by(|a, b| size(b).cmp(&size(a)).then_with(|| a.value.cmp(&b.value)));
-            parts.truncate(MAX_PARTS);
+        kinds.into_iter().map(largest).collect()
+    }
+}
+
+/// Equal ones in the order of their text, so that the order of the log does not show.
+fn largest(mut parts: Vec<Part>) -> Vec<Part> {
+    let size = |part: &Part| part.units.iter().sum::<u64>();
+    parts.sort_by(|a, b| size(b).cmp(&size(a)).then_with(|| a.value.cmp(&b.value)));
+    parts.truncate(MAX_PARTS);
+    parts
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn kind(by: &str, parts: &[[u64; 2]]) -> Vec<Part> {
+        let part = |(n, units): (usize, &[u64; 2])| Part {
+            by: by.to_owned(),
+            value: Some(format!("{n:03}")),
+            units: units.to_vec(),
+        };
+        parts.iter().enumerate().map(part).collect()
+    }
+
+    fn found(kinds: Vec<Vec<Part>>, sizes: [u64; 2]) -> Vec<String> {
+        suspects(kinds, &sizes, &[50.0, 50.0]).iter().map(named).collect()
+    }
+
+    #[test]
+    fn a_part_is_suspect_only_if_the_rest_is_fine_without_it() {
+        // In the first kind one part is off; in the second both are.
+        let kinds = || vec![kind("a", &[[500, 500], [500, 380]]), kind("b", &[[500, 440], [500, 440]])];
+        assert_eq!(found(kinds(), [1000, 880]), ["a 001"]);
+        // The same numbers where more is missing than the part explains.
+        assert_eq!(found(vec![kind("a", &[[500, 500], [500, 380], [3000, 2600]])], [4000, 3480]), Vec::<String>::new());
+        assert_eq!(found(vec![kind("a", &[[1000, 880]])], [1000, 880]), Vec::<String>::new(), "a part has a rest");
+        // A few units beside a part that is off like the whole prove nothing.
+        assert_eq!(found(vec![kind("a", &[[970, 850], [30, 30]])], [1000, 880]), Vec::<String>::new());
+    }
+
+    #[test]
+    fn what_is_looked_at_is_made_up_for_and_small_parts_are_not_looked_at() {
+        // By itself p is 0.0016: enough beside one other part, too little beside nine.
+        let off = [500, 405];
+        let few = vec![kind("a", &[[2000, 2000], off])];
+        assert_eq!(found(few, [2500, 2405]), ["a 001"]);
+        let sound: Vec<[u64; 2]> = (0..9).map(|_| [2000, 2000]).collect();
+        let many = vec![kind("a", &[sound, vec![off]].concat())];
+        assert_eq!(found(many, [18_500, 18_405]), Vec::<String>::new());
+
+        for (units, tested) in [([10, 0], true), ([9, 0], false)] {
+            let part = kind("a", &[[1000, 1000], units]);
+            assert_eq!(suspects(vec![part], &[1000 + units[0], 1000], &[50.0, 50.0]).len(), usize::from(tested));
         }
-        kinds
+    }
+
+    #[test]
+    fn the_clearest_suspects_are_named_and_not_too_many() {
+        let lossy: Vec<[u64; 2]> = (0..MAX_SUSPECTS as u64 + 2).map(|n| [400, 200 + 2 * n]).collect();
+        let sizes = lossy.iter().fold([90_000, 90_000], |sum, part| [sum[0] + part[0], sum[1] + part[1]]);
+        let all = found(vec![kind("a", &[lossy, vec![[90_000, 90_000]]].concat())], sizes);
+        assert_eq!((all.len(), all[0].as_str(), all[1].as_str()), (MAX_SUSPECTS, "a 000", "a 001"));
+    }
+
+    #[test]
+    fn only_the_largest_parts_of_a_kind_are_looked_at() {
+        for (parts, kept) in [(MAX_PARTS, MAX_PARTS), (MAX_PARTS + 1, MAX_PARTS)] {
+            let all: Vec<Part> = kind("a", &vec![[1, 1]; parts]);
+            assert_eq!(largest(all).len(), kept);
+        }
+        let sorted = largest(kind("a", &[[1, 1], [5, 5], [1, 1]]));
+        assert_eq!(sorted.iter().map(|part| part.value.as_deref().unwrap()).collect::<Vec<_>>(), ["001", "000", "002"]);
     }
 }
