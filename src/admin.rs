@@ -12,6 +12,7 @@ mod lists;
 mod metric;
 mod preview;
 mod question;
+mod rollout;
 mod session;
 mod state;
 mod status;

@@ -27,6 +27,7 @@ mod question;
 mod report;
 mod roster;
 mod series;
+mod stages;
 mod standing;
 mod state;
 mod strata;
@@ -44,17 +45,20 @@ pub use evidence::{Arrival, Evidence, PreExperiment, Progress, Suspect, UnitsMat
 pub use health::duplicates;
 pub use log::StoredLog;
 pub use metric::TOP_NAMES;
-pub use options::{Breakdown, CUPED_DAYS, Crossovers, Join, MAX_CUPED_DAYS, OptionError, Options, Tested, View};
+pub use options::{
+    Breakdown, CUPED_DAYS, Crossovers, Join, MAX_CUPED_DAYS, OptionError, Options, Sides, StageChoice, Tested, View,
+};
 pub use preview::{PreviewDay, PreviewError, preview};
 pub use question::{
     Corrections, Design, Direction, Group, MetricChoice, MetricKind, Question, QuestionKind, Role, Rule,
 };
 pub use report::{
-    Absolute, Analysis, AsOf, Check, Comparison, Corrected, CupedUse, Detectable, Ends, ExposureDay, GroupSummary,
-    ImpactNumbers, Impacts, Lift, Metric, MetricGroup, Point, Report, RuleSummary, SequentialTest, Srm, Step, Stratum,
-    Used, Window, Winsor,
+    Absolute, AnalysedStage, Analysis, AsOf, Check, Comparison, Corrected, CupedUse, Detectable, Ends, ExposureDay,
+    GroupSummary, ImpactNumbers, Impacts, Lift, Metric, MetricGroup, Point, Pooled, Report, RuleSummary,
+    SequentialTest, Srm, StageSummary, Step, Stratum, Used, Window, Winsor,
 };
 pub use series::SERIES_DAYS;
+pub use stages::{POOLED_UP_TO, Stage};
 pub use standing::{Exposure, NotCounted, standing};
 pub use table::render;
 
@@ -91,6 +95,8 @@ pub enum ResultsError {
     /// The experiment has fewer than two groups, or no rule of the gate splits its units.
     #[error("{0}")]
     NothingToCompare(String),
+    #[error("`{0}` is an option of gates; leave it out for an experiment")]
+    OfGates(&'static str),
     #[error("the window is empty: it starts at {start} and ends at {end}; `start` must be before `end`")]
     EmptyWindow { start: Timestamp, end: Timestamp },
 }
@@ -101,6 +107,7 @@ impl ResultsError {
         match self {
             ResultsError::Log(_) => "log_unreadable",
             ResultsError::NothingToCompare(_) => "nothing_to_compare",
+            ResultsError::OfGates(_) => "invalid_option",
             ResultsError::EmptyWindow { .. } => "empty_window",
         }
     }

@@ -70,7 +70,7 @@ impl EventRow {
     fn of(event: StoredEvent, state: &State, judge: &mut Judge<'_>) -> Result<EventRow, AdminError> {
         let mut shown = view(event.source, event.kind, &event.raw, event.shared.as_deref());
         shown.reveal(event.kind, &state.rules.names);
-        let standing = judge.standing(&event);
+        let standing = judge.standing(&event)?;
         let raw =
             |text: String| RawValue::from_string(text).map_err(|error| AdminError::broken("stored event", &error));
         let units: BTreeMap<String, String> = event.units.into_iter().collect();
@@ -162,7 +162,7 @@ impl Admin {
         let snapshot = self.store().snapshot()?;
         let events = snapshot.events(&filter, limit + 1)?;
         let more = events.len() > limit;
-        let data = self.rows(events.into_iter().take(limit))?;
+        let data = self.rows(&snapshot, events.into_iter().take(limit))?;
         let next = if more { data.last().map(|row| row.sequence) } else { None };
         Ok(Page { message: "Events listed.", data, pagination: Pagination { items_per_page: limit, next } })
     }
@@ -180,7 +180,7 @@ impl Admin {
         let snapshot = self.store().snapshot()?;
         let events = snapshot.events(&filter, limit + 1)?;
         let more = events.len() > limit;
-        let mut rows = self.rows(events.into_iter().take(limit))?;
+        let mut rows = self.rows(&snapshot, events.into_iter().take(limit))?;
         rows.reverse();
         let skipped = match rows.first() {
             Some(oldest) if more => Some(Skipped { count: (!is_filtered).then(|| oldest.sequence - from.0) }),
@@ -189,9 +189,13 @@ impl Admin {
         Ok(Since { rows, next: snapshot.next_sequence(), skipped })
     }
 
-    fn rows(&self, events: impl Iterator<Item = StoredEvent>) -> Result<Vec<EventRow>, AdminError> {
+    fn rows(
+        &self,
+        snapshot: &Snapshot,
+        events: impl Iterator<Item = StoredEvent>,
+    ) -> Result<Vec<EventRow>, AdminError> {
         let state = self.state();
-        let mut judge = Judge::new(&state);
+        let mut judge = Judge::new(&state, snapshot);
         events.map(|event| EventRow::of(event, &state, &mut judge)).collect()
     }
 

@@ -1,6 +1,7 @@
 //! Results: what the catalog says of an experiment or gate becomes a question, the log answers it.
 
 use super::metric::choice;
+use super::rollout::{Standing, history, stages};
 use super::{Admin, AdminError};
 use crate::catalog::{Analysis, Catalog, Experiment, Gate, MetricRef};
 use crate::evaluate::{djb2, sha256_base64};
@@ -53,8 +54,9 @@ impl Admin {
             Subject::Gate { name, rule } => {
                 let gate = catalog.gate(name).ok_or_else(|| AdminError::not_found("gate", name))?;
                 let options = options(&gate.analysis, Level::DEFAULT, &query.options)?;
+                let history = history(&self.store().snapshot()?, gate)?;
                 (
-                    of_gate(catalog, gate, rule.as_deref())?,
+                    of_gate(catalog, gate, &history, rule.as_deref())?,
                     options,
                     without_definition(catalog, &gate.monitoring_metrics),
                 )
@@ -163,11 +165,22 @@ pub(super) fn of_experiment(catalog: &Catalog, experiment: &Experiment) -> Quest
     }
 }
 
-pub(super) fn of_gate(catalog: &Catalog, gate: &Gate, rule: Option<&str>) -> Result<Question, AdminError> {
+/// `history` tells how the gate's rules were rolled out; without any they were always as they are now.
+pub(super) fn of_gate(
+    catalog: &Catalog,
+    gate: &Gate,
+    history: &[Standing],
+    rule: Option<&str>,
+) -> Result<Question, AdminError> {
     let rules: Vec<Rule> = gate
         .rules
         .iter()
-        .map(|rule| Rule { id: rule.id.clone(), name: rule.name.clone(), pass_percentage: rule.pass_percentage })
+        .map(|rule| Rule {
+            id: rule.id.clone(),
+            name: rule.name.clone(),
+            pass_percentage: rule.pass_percentage,
+            stages: stages(history, &rule.id),
+        })
         .collect();
     if let Some(wanted) = rule
         && !rules.iter().any(|rule| rule.id == wanted)

@@ -3,11 +3,11 @@
 
 use super::calendar::{DAY, Span, day_of, start_of};
 use super::compare::{Manner, Part};
-use super::definition::Quantity;
+use super::definition::{EventName, Quantity};
 use super::evidence::Evidence;
 use super::gather::Gathered;
 use super::health;
-use super::options::{Breakdown, Options};
+use super::options::{Breakdown, Options, Sides};
 use super::plan::{Makes, Plan};
 use super::question::{Design, MetricChoice, Question, Role, Split};
 use super::report::{
@@ -16,7 +16,7 @@ use super::report::{
 use super::series::{Days, series};
 use super::strata::NO_TEXT;
 use super::tally::{Classes, Clockwork, Sums, Tally, Wanted, tally};
-use super::units::{Member, Units};
+use super::units::{Exposures, Member, Units};
 use crate::stats::{self, Bonferroni, Level, Scope, Scorecard, Undefined};
 use crate::store::Terms;
 use std::collections::BTreeMap;
@@ -50,25 +50,36 @@ struct Computed<'a> {
 }
 
 impl Scene<'_> {
-    /// The analysis of one split, by its place.
-    pub fn analysis(&self, at: usize) -> Analysis {
-        let exposures = &self.gathered.exposures()[at];
-        let split = exposures.split();
-        let units = exposures.settle(self.options.crossovers, self.gathered.ahead());
+    /// The analysis of one split; `None` if its exposures were not gathered.
+    pub fn analysis(&self, split: &Split) -> Option<Analysis> {
+        let exposures = self.gathered.exposures(split.rule_id())?;
+        let units = self.units(split, exposures);
+        let scene = Scene { clock: self.clock.within(split), ..*self };
+        Some(scene.of_units(split, &units))
+    }
+
+    /// Who takes part in a split.
+    pub fn units(&self, split: &Split, exposures: &Exposures) -> Units {
+        let draws = split.stages.as_ref().is_some_and(|stages| stages.sides == Sides::Balanced);
+        let hashes = if draws { self.gathered.hashes() } else { Vec::new() };
+        exposures.settle(split, self.options.crossovers, self.gathered.ahead(), &hashes)
+    }
+
+    fn of_units(&self, split: &Split, units: &Units) -> Analysis {
         let by_group = |_: u32, member: &Member| member.group();
-        let classes = Classes { units: &units, sizes: units.sizes.clone(), of: &by_group };
+        let classes = Classes { units, sizes: units.sizes.clone(), of: &by_group };
         let wanted = |choice: &MetricChoice| Wanted { before: health::before(choice.role), ..self.wanted() };
         let computed: Vec<Computed<'_>> =
             self.metrics.iter().map(|choice| self.compute(choice, &classes, wanted(choice))).collect();
         let whole = Part { first: 0 };
         let mut metrics: Vec<Metric> =
             computed.iter().map(|of| self.metric(split, &of.plan, of.choice, &of.tally, whole)).collect();
-        self.add_impacts(split, &units, &computed, &mut metrics);
+        self.add_impacts(split, units, &computed, &mut metrics);
         self.correct(split, &computed, &mut metrics);
         let mut exposure_days = Vec::new();
         if let Some(view) = self.options.view {
             let days = Days::new(view, &classes, &self.clock);
-            exposure_days = self.exposure_days(&units);
+            exposure_days = self.exposure_days(units);
             for (of, metric) in computed.iter().zip(&mut metrics) {
                 metric.series = days.as_ref().map_or_else(Vec::new, |days| self.points(split, of, &classes, days));
             }
@@ -76,16 +87,17 @@ impl Scene<'_> {
         let (srm, balance) = srm(&units.sizes, split);
         let before = computed.iter().filter_map(|of| Some((of.choice, of.tally.before.as_ref()?)));
         let mut evidence = Evidence { pre_experiment: health::compare(split, before), ..Evidence::default() };
-        let subject = health::Subject { scene: self, split, units: &units, metrics: &metrics, balance: &balance };
+        let subject = health::Subject { scene: self, split, units, metrics: &metrics, balance: &balance };
         Analysis {
-            rule: split.rule.as_ref().map(RuleSummary::of),
-            groups: group_summaries(split, &units),
+            rule: RuleSummary::of(split),
+            groups: group_summaries(split, units),
             crossovers: units.crossovers,
             overridden: units.overridden,
+            other_stages: units.other_stages,
             not_counted: units.not_counted.iter().map(|(reason, count)| (reason.as_str().to_owned(), *count)).collect(),
             health: subject.checks(&mut evidence),
             evidence,
-            strata: self.strata(split, &units),
+            strata: self.strata(split, units),
             srm,
             metrics,
             exposure_days,
@@ -135,7 +147,6 @@ impl Scene<'_> {
         let Some(first) = units.all().map(|(_, member)| member.since.0).min() else { return };
         let start = if self.clock.start == i64::MIN { first } else { self.clock.start };
         let days = (self.clock.until - start) as f64 / DAY as f64;
-        let sizes: f64 = split.groups.iter().map(|group| group.size).sum();
         for (of, metric) in computed.iter().zip(metrics).filter(|(of, _)| of.choice.role != Role::Other) {
             let has_impact = match &of.plan.makes {
                 Makes::PerUnit(Quantity::Count(_) | Quantity::Sum(_) | Quantity::SumOf(_)) | Makes::Ratio(..) => true,
@@ -148,8 +159,8 @@ impl Scene<'_> {
             let manner = self.manner(split, of.choice);
             for comparison in metric.comparisons.iter_mut().filter(|comparison| comparison.variant == "plain") {
                 let Some(at) = split.groups.iter().position(|group| group.name == comparison.group) else { continue };
-                let allocated = self.question.allocation * split.groups[at].size / sizes;
-                let scope = |factor| Scope { test_units: units.sizes[at], days, factor };
+                let allocated = self.question.allocation * split.share(at, start, self.clock.until);
+                let scope = |factor| Scope { test_units: units.sizes[at] + units.unused[at], days, factor };
                 let of_all = |scope| manner.impact(&of.tally.plain, at, &units.sizes, totals, scope);
                 let factor = stats::launch_factor([allocated]).unwrap_or(f64::NAN);
                 comparison.impact = Some(Impacts { topline: of_all(scope(1.0)), projected: of_all(scope(factor)) });
@@ -162,7 +173,8 @@ impl Scene<'_> {
         if self.gathered.is_exposed_only() {
             return Err(Undefined::TOTAL_UNKNOWN);
         }
-        let span = Span { since: start, from: start, until: self.clock.until };
+        let until = self.clock.until;
+        let span = Span { since: start, from: start, until, known: until };
         let mut walk = plan.walk(|source| self.gathered.entries(source, self.terms));
         let mut totals = [stats::Moments::default(), stats::Moments::default()];
         while walk.advance().is_some() {
@@ -255,7 +267,12 @@ impl Scene<'_> {
                 let tally = tally(&plan, walk, &classes, &self.clock, wanted);
                 self.metric(split, &plan, choice, &tally, Part { first: 0 })
             };
-            Stratum { value, other, units: Vec::new(), srm: None, metrics: self.metrics.iter().map(metric).collect() }
+            // Of any event whatever its name no text is gathered.
+            let has_texts = |choice: &&MetricChoice| {
+                choice.definition.sources().iter().all(|source| source.event != EventName::Any)
+            };
+            let metrics = self.metrics.iter().filter(has_texts).map(metric).collect();
+            Stratum { value, other, units: Vec::new(), srm: None, metrics }
         };
         parts.values().into_iter().enumerate().map(stratum).collect()
     }

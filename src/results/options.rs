@@ -7,6 +7,7 @@ use crate::stats::{Alternative, Level, Method, Power};
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
+use std::num::NonZeroU32;
 
 /// What becomes of units that met more than one group.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
@@ -30,6 +31,49 @@ pub enum Join {
     Timestamp,
     /// An event counts if it happened on the UTC day of the unit's first exposure or later: what Statsig Cloud does.
     Date,
+}
+
+/// Which units of a gate's rule are compared.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Sides {
+    /// All that passed with all that failed.
+    #[default]
+    Whole,
+    /// All of the smaller side with a part of the larger one that is of equal size.
+    Balanced,
+}
+
+/// Which stages of a gate's rule are analysed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum StageChoice {
+    /// The last one that splits; with it those before it that may be pooled.
+    #[default]
+    Usual,
+    /// Each one apart.
+    All,
+    /// The one of this number.
+    One(NonZeroU32),
+}
+
+impl StageChoice {
+    fn parse(text: &str) -> Option<StageChoice> {
+        match text.trim() {
+            "" => Some(StageChoice::Usual),
+            "all" => Some(StageChoice::All),
+            number => number.parse().ok().map(StageChoice::One),
+        }
+    }
+}
+
+impl std::fmt::Display for StageChoice {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self {
+            StageChoice::Usual => Ok(()),
+            StageChoice::All => write!(f, "all"),
+            StageChoice::One(number) => write!(f, "{number}"),
+        }
+    }
 }
 
 /// What is tested for.
@@ -125,6 +169,10 @@ pub struct Options {
     pub metrics: Vec<String>,
     pub view: Option<View>,
     pub breakdown: Option<Breakdown>,
+    /// Of a gate. Left out, sides are whole unless stages are pooled.
+    pub sides: Option<Sides>,
+    /// Of a gate.
+    pub stage: StageChoice,
 }
 
 /// How far back Statsig's covariates reach.
@@ -151,6 +199,8 @@ impl Default for Options {
             metrics: Vec::new(),
             view: None,
             breakdown: None,
+            sides: None,
+            stage: StageChoice::default(),
         }
     }
 }
@@ -166,7 +216,7 @@ pub struct OptionError {
 }
 
 impl Options {
-    pub const NAMES: [&str; 16] = [
+    pub const NAMES: [&str; 18] = [
         "level",
         "crossovers",
         "relative",
@@ -183,6 +233,8 @@ impl Options {
         "metrics",
         "view",
         "breakdown",
+        "balance",
+        "stage",
     ];
 
     /// Reads options. Later values replace earlier ones, except `metrics`, which may be repeated.
@@ -241,6 +293,12 @@ impl Options {
                 }
                 "view" if value.is_empty() => options.view = None,
                 "view" => options.view = Some(word(name, value, "cumulative, daily, days_since_exposure")?),
+                "balance" if value.is_empty() => options.sides = None,
+                "balance" => options.sides = Some(word(name, value, "whole, balanced")?),
+                "stage" => {
+                    let wanted = "the number of a stage of the rule, such as 1, or all";
+                    options.stage = StageChoice::parse(value).ok_or_else(|| invalid(name, value, wanted))?;
+                }
                 "start" => options.start = Some(moment(name, value)?),
                 "end" => options.end = Some(moment(name, value)?),
                 "metrics" if value.is_empty() => {}
@@ -312,6 +370,8 @@ mod tests {
             ("environment", "staging"),
             ("view", "days_since_exposure"),
             ("breakdown", "user_custom.plan.name"),
+            ("balance", "balanced"),
+            ("stage", "2"),
             ("metrics", "a,b"),
             ("metrics", "c"),
         ];
@@ -325,7 +385,10 @@ mod tests {
         assert_eq!((options.power.get(), options.environment.as_str()), (0.9, "staging"));
         assert_eq!(options.view, Some(View::DaysSinceExposure));
         assert_eq!(options.breakdown, Some(Breakdown::Unit(Place::UserCustom, "plan.name".into())));
-        let none = [("winsorize", "0"), ("cuped", "false"), ("view", ""), ("breakdown", "")];
+        assert_eq!((options.sides, options.stage.to_string()), (Some(Sides::Balanced), "2".to_owned()));
+        assert_eq!(Options::parse([("stage", "all")]).unwrap().stage, StageChoice::All);
+        let none =
+            [("balance", ""), ("stage", ""), ("winsorize", "0"), ("cuped", "false"), ("view", ""), ("breakdown", "")];
         assert_eq!(Options::parse(none).unwrap(), Options::default());
         assert_eq!(Options::parse([]).unwrap(), Options::default());
 
@@ -361,6 +424,10 @@ mod tests {
             ("breakdown", "country"),
             ("breakdown", "user."),
             ("breakdown", "luck.country"),
+            ("balance", "half"),
+            ("stage", "0"),
+            ("stage", "-1"),
+            ("stage", "last"),
         ] {
             let error = Options::parse([(name, value)]).unwrap_err();
             assert_eq!((error.code, error.option.as_str()), ("invalid_option", name), "{name}={value}: {error}");

@@ -3,6 +3,9 @@
 
 use super::ResultsError;
 use super::definition::Definition;
+use super::options::{Options, StageChoice};
+use super::stages::{Stage, Stages};
+use super::standing::NotCounted;
 use crate::event::Timestamp;
 use serde::{Deserialize, Serialize};
 
@@ -59,7 +62,7 @@ pub enum Design {
         /// The control group's ID; without one (or with an unknown one) the first group is control.
         control: Option<String>,
     },
-    /// Rules that pass nobody or everybody have nothing to compare and are left out.
+    /// Rules that always passed nobody or everybody have nothing to compare and are left out.
     Gate {
         /// All of the gate, so that exposures to the others are told apart from those to none.
         rules: Vec<Rule>,
@@ -83,8 +86,10 @@ pub struct Group {
 pub struct Rule {
     pub id: String,
     pub name: String,
-    /// 0 to 100.
+    /// As it is now, 0 to 100.
     pub pass_percentage: f64,
+    /// What it was when, the first stage first, each beginning where the one before it ends. None: always as it is now.
+    pub stages: Vec<Stage>,
 }
 
 /// One line of the report.
@@ -159,6 +164,8 @@ pub(super) struct Split {
     pub groups: Vec<Group>,
     /// A place in `groups`.
     pub control: usize,
+    /// Of a gate's rule.
+    pub stages: Option<Stages>,
 }
 
 /// The side of a gate's rule that a `gateValue` of "true" belongs to, by place in `Split::groups`.
@@ -178,18 +185,31 @@ impl Question {
         self.name == name || self.aliases.iter().any(|alias| alias == name)
     }
 
-    /// What can be compared; never empty, and each with two groups at least.
-    pub(super) fn splits(&self) -> Result<Vec<Split>, ResultsError> {
+    /// What can be compared, whatever the options: an experiment, or each rule that has a stage to analyse.
+    pub(super) fn all_splits(&self) -> Result<Vec<Split>, ResultsError> {
+        self.splits(&Options::default())
+    }
+
+    /// What is compared; never empty, and each with two groups at least.
+    pub(super) fn splits(&self, options: &Options) -> Result<Vec<Split>, ResultsError> {
         let splits: Vec<Split> = match &self.design {
             Design::Experiment { groups, control } => {
                 let place = |control: &String| groups.iter().position(|group| group.id == *control);
                 let control = control.as_ref().and_then(place).unwrap_or(0);
-                let split = Split { rule: None, groups: groups.clone(), control };
+                if options.stage != StageChoice::Usual || options.sides.is_some() {
+                    let name = if options.sides.is_some() { "balance" } else { "stage" };
+                    return Err(ResultsError::OfGates(name));
+                }
+                let split = Split { rule: None, groups: groups.clone(), control, stages: None };
                 if groups.len() < 2 { Vec::new() } else { vec![split] }
             }
             Design::Gate { rules, only } => {
                 let wanted = |rule: &&Rule| only.as_ref().is_none_or(|only| rule.id == *only);
-                rules.iter().filter(wanted).filter(|rule| rule.splits()).map(Split::of_rule).collect()
+                let of_rule = |rule: &Rule| {
+                    let stages = Stages::of(&self.name, rule, options).into_iter();
+                    stages.map(|stages| Split::of_rule(rule, stages)).collect::<Vec<_>>()
+                };
+                rules.iter().filter(wanted).flat_map(of_rule).collect()
             }
         };
         if splits.is_empty() {
@@ -197,6 +217,10 @@ impl Question {
                 QuestionKind::Experiment => {
                     format!("experiment `{}` has fewer than two groups; give it a control and a test group", self.name)
                 }
+                QuestionKind::Gate if options.stage != StageChoice::Usual => format!(
+                    "gate `{}` has no rule with a stage {} that passes some units and fails others in this period; leave out `stage` to see which stages there are",
+                    self.name, options.stage
+                ),
                 QuestionKind::Gate => format!(
                     "gate `{}` has no rule that passes some units and fails others; set a pass percentage above 0 and below 100",
                     self.name
@@ -207,17 +231,35 @@ impl Question {
     }
 }
 
-impl Rule {
-    fn splits(&self) -> bool {
-        self.pass_percentage > 0.0 && self.pass_percentage < 100.0
-    }
-}
-
 impl Split {
-    fn of_rule(rule: &Rule) -> Split {
+    fn of_rule(rule: &Rule, stages: Stages) -> Split {
         let group = |id: &str, name: &str, size: f64| Group { id: id.to_owned(), name: name.to_owned(), size };
-        let mut groups = vec![group("fail", "Fail", 100.0 - rule.pass_percentage)];
-        groups.insert(PASS, group("pass", "Pass", rule.pass_percentage));
-        Split { rule: Some(rule.clone()), groups, control: FAIL }
+        let sizes = stages.sizes();
+        let mut groups = vec![group("fail", "Fail", sizes[FAIL])];
+        groups.insert(PASS, group("pass", "Pass", sizes[PASS]));
+        Split { rule: Some(rule.clone()), groups, control: FAIL, stages: Some(stages) }
+    }
+
+    pub fn rule_id(&self) -> Option<&str> {
+        self.rule.as_ref().map(|rule| rule.id.as_str())
+    }
+
+    /// The place of the stage that a moment lies in; there is one where there are none.
+    pub fn stage_at(&self, time: Timestamp) -> usize {
+        self.stages.as_ref().map_or(0, |stages| stages.at(time))
+    }
+
+    /// What being in a stage is to an exposure to a group.
+    pub fn stage_standing(&self, at: usize) -> Result<(), NotCounted> {
+        self.stages.as_ref().map_or(Ok(()), |stages| stages.standing(at))
+    }
+
+    /// The part of all units that a group gets, from one moment to another, if all units take part.
+    pub fn share(&self, group: usize, from: i64, until: i64) -> f64 {
+        match &self.stages {
+            Some(stages) if group == PASS => stages.passing(from, until),
+            Some(stages) => 1.0 - stages.passing(from, until),
+            None => self.groups[group].size / self.groups.iter().map(|group| group.size).sum::<f64>(),
+        }
     }
 }

@@ -3,9 +3,10 @@
 
 use super::compare::ends;
 use super::evidence::{Evidence, Suspect};
-use super::options::{Breakdown, Crossovers, Join, Options, Tested, View};
+use super::options::{Breakdown, Crossovers, Join, Options, Sides, StageChoice, Tested, View};
 
-use super::question::{Direction, Group, MetricKind, QuestionKind, Role, Rule, Split};
+use super::question::{Direction, Group, MetricKind, QuestionKind, Role, Split};
+use super::stages::Stage;
 use super::units::Units;
 use crate::event::Timestamp;
 use crate::stats::{self, Alternative, Balance, Balanced, Method, Test, Undefined};
@@ -75,6 +76,10 @@ pub struct Used {
     pub view: Option<View>,
     /// As it was asked for: `user.country`.
     pub breakdown: Option<String>,
+    /// Of a gate: which sides were asked for.
+    pub balance: Option<Sides>,
+    /// Of a gate: which stages were asked for, a number or `all`.
+    pub stage: Option<String>,
 }
 
 impl Used {
@@ -98,6 +103,8 @@ impl Used {
             metrics: options.metrics.clone(),
             view: options.view,
             breakdown: options.breakdown.as_ref().map(Breakdown::to_string),
+            balance: options.sides,
+            stage: (options.stage != StageChoice::Usual).then(|| options.stage.to_string()),
         }
     }
 }
@@ -120,6 +127,10 @@ pub struct Analysis {
     pub crossovers: u64,
     /// Units that an override reached first; they take no part.
     pub overridden: u64,
+    /// Units that met the gate's rule first in another stage than those of this analysis; they take no part. Absent if there
+    /// are none.
+    #[serde(default, skip_serializing_if = "is_zero")]
+    pub other_stages: u64,
     /// Exposures that did not count, by the word of their `NotCounted`. Together with those of the groups: all exposures.
     pub not_counted: BTreeMap<String, u64>,
     pub srm: Srm,
@@ -164,7 +175,53 @@ pub struct Stratum {
 pub struct RuleSummary {
     pub id: String,
     pub name: String,
+    /// As it is now.
     pub pass_percentage: f64,
+    /// How the rule was rolled out: a stage for each time that its pass percentage changed.
+    #[serde(default)]
+    pub stages: Vec<StageSummary>,
+    /// The stages that this analysis is about.
+    #[serde(default)]
+    pub stage: AnalysedStage,
+    /// Whether the larger side was cut down to the size of the smaller one.
+    #[serde(default)]
+    pub balance: Sides,
+}
+
+/// A time during which a rule passed the same part of its units.
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct StageSummary {
+    /// In milliseconds since the epoch; null for the first stage.
+    pub start: Option<i64>,
+    /// Exclusive; null for the last stage.
+    pub end: Option<i64>,
+    /// 0 also while the gate was switched off.
+    pub pass_percentage: f64,
+    /// Whether this analysis is about it.
+    pub used: bool,
+}
+
+/// The stages that an analysis is about.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(untagged)]
+pub enum AnalysedStage {
+    /// One, by its number; the first is 1.
+    One(usize),
+    Several(Pooled),
+}
+
+impl Default for AnalysedStage {
+    fn default() -> AnalysedStage {
+        AnalysedStage::One(1)
+    }
+}
+
+/// Several stages that follow one another.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Pooled {
+    Pooled,
 }
 
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -175,8 +232,15 @@ pub struct GroupSummary {
     /// As configured.
     pub size: f64,
     pub units: u64,
+    /// Units that are left out so that both sides of a gate's rule are of equal size; absent if there are none.
+    #[serde(default, skip_serializing_if = "is_zero")]
+    pub unused: u64,
     /// Exposures that counted.
     pub exposures: u64,
+}
+
+fn is_zero(number: &u64) -> bool {
+    *number == 0
 }
 
 /// Sample ratio mismatch: whether the groups have the configured sizes.
@@ -444,14 +508,32 @@ pub(super) fn group_summaries(split: &Split, units: &Units) -> Vec<GroupSummary>
         control: at == split.control,
         size: group.size,
         units: units.sizes[at],
+        unused: units.unused[at],
         exposures: units.exposures[at],
     };
     split.groups.iter().enumerate().map(of).collect()
 }
 
 impl RuleSummary {
-    pub(super) fn of(rule: &Rule) -> RuleSummary {
-        RuleSummary { id: rule.id.clone(), name: rule.name.clone(), pass_percentage: rule.pass_percentage }
+    /// `None` for an experiment.
+    pub(super) fn of(split: &Split) -> Option<RuleSummary> {
+        let (rule, stages) = (split.rule.as_ref()?, split.stages.as_ref()?);
+        let ms = |time: Option<Timestamp>| time.map(|time| time.0);
+        let summary = |(at, stage): (usize, &Stage)| StageSummary {
+            start: ms(stage.start),
+            end: ms(stage.end),
+            pass_percentage: stage.pass_percentage,
+            used: stages.chosen.contains(&at),
+        };
+        let one = AnalysedStage::One(stages.chosen.start + 1);
+        Some(RuleSummary {
+            id: rule.id.clone(),
+            name: rule.name.clone(),
+            pass_percentage: rule.pass_percentage,
+            stages: stages.all.iter().enumerate().map(summary).collect(),
+            stage: if stages.is_pooled() { AnalysedStage::Several(Pooled::Pooled) } else { one },
+            balance: stages.sides,
+        })
     }
 }
 

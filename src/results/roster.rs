@@ -51,6 +51,13 @@ impl Roster {
         self.numbers.get(&hash).copied()
     }
 
+    /// By number: the hash of each unit.
+    pub fn hashes(&self) -> Vec<u64> {
+        let mut hashes = vec![0; self.numbers.len()];
+        self.numbers.iter().for_each(|(&hash, &number)| hashes[number as usize] = hash);
+        hashes
+    }
+
     /// The numbers of units, `NOBODY` for a hash of 0; new ones get one if `enter` says so and are nobody otherwise.
     pub fn numbers(&mut self, hashes: &[u64], enter: bool, into: &mut Vec<u32>) {
         for part in hashes.chunks(LOOKED_UP_AT_ONCE) {
@@ -75,6 +82,7 @@ mod tests {
         let mut found = Vec::new();
         roster.numbers(&[7, 0, 9, 7, u64::MAX], true, &mut found);
         assert_eq!(found, [0, NOBODY, 1, 0, 2]);
+        assert_eq!(roster.hashes(), [7, 9, u64::MAX]);
         found.clear();
         roster.numbers(&[9, 5, 0], false, &mut found);
         assert_eq!((found.as_slice(), roster.len()), ([1, NOBODY, NOBODY].as_slice(), 3));

@@ -58,6 +58,8 @@ reasons! {
     NoRule => "no_rule",
     /// By another rule of the gate than the one in question.
     OtherRule => "other_rule",
+    /// At another stage of the rule's roll-out than those in question.
+    OtherStage => "other_stage",
     /// By a rule or group that the catalog does not have, or no longer.
     UnknownRule => "unknown_rule",
     /// In another environment than production.
@@ -145,6 +147,15 @@ pub(super) fn circumstance(production: bool, in_period: bool, has_unit: bool) ->
     hindrances.into_iter().find_map(|(hinders, reason)| hinders.then_some(reason))
 }
 
+/// Whether an exposure to a group counts, by its stage and by what else keeps it from counting. That there is nothing to
+/// compare at all goes before everything else.
+pub(super) fn weighed(stage: Result<(), NotCounted>, hindrance: Option<NotCounted>) -> Result<(), NotCounted> {
+    match (stage, hindrance) {
+        (Err(NotCounted::NothingToCompare), _) | (_, None) => stage,
+        (_, Some(reason)) => Err(reason),
+    }
+}
+
 /// One exposure by itself.
 #[derive(Debug, Clone, Copy)]
 pub struct Exposure<'a> {
@@ -158,14 +169,17 @@ pub struct Exposure<'a> {
 /// Whether an exposure counts for a question that is asked without options, as far as it can tell by itself: that its unit
 /// met two groups, or an override first, shows only beside the unit's other exposures.
 pub fn standing(question: &Question, exposure: &Exposure<'_>) -> Result<(), NotCounted> {
-    let splits = question.splits().map_err(|_| NotCounted::NothingToCompare)?;
+    let splits = question.all_splits().map_err(|_| NotCounted::NothingToCompare)?;
     let in_period =
         question.start.is_none_or(|start| start <= exposure.time) && question.end.is_none_or(|end| exposure.time < end);
     let hindrance = circumstance(exposure.environment == PRODUCTION, in_period, exposure.has_unit);
     let mut found = NotCounted::NotInCatalog;
     for split in &splits {
         match verdict(question, split, exposure.subject) {
-            Verdict::Group(_) => return hindrance.map_or(Ok(()), Err),
+            Verdict::Group(_) => {
+                let stage = split.stage_standing(split.stage_at(exposure.time));
+                return weighed(stage, hindrance);
+            }
             Verdict::Irrelevant => {}
             Verdict::Forced(reason) => found = hindrance.unwrap_or(reason),
             // Each rule that splits has been asked: this one is of the gate and does not.

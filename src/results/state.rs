@@ -9,7 +9,7 @@ use super::question::{Design, Question};
 use super::report::{self, Analysis, AsOf, Report, Used, Window};
 use super::tally::Clockwork;
 use super::units::Exposures;
-use super::{Log, LogError, Period, ResultsError};
+use super::{Log, Period, ResultsError};
 use crate::event::{Sequence, Timestamp};
 use crate::store::Terms;
 use std::sync::Arc;
@@ -27,7 +27,7 @@ pub(super) struct Basis {
 impl Basis {
     pub fn of(terms: &Terms, question: &Question, options: &Options) -> Result<Basis, ResultsError> {
         // Refused here, before anything is read.
-        question.splits()?;
+        question.splits(options)?;
         let needs = Needs::of(question, options, terms);
         // Which names have most volume is known once all are gathered.
         let names_known = !options.metrics.is_empty() || matches!(options.breakdown, Some(Breakdown::Event(_)));
@@ -104,7 +104,7 @@ impl State {
     fn nothing(&self, question: &Question) -> Result<Gathered, ResultsError> {
         let question = Arc::new(question.clone());
         let exposures = |split| Exposures::new(question.clone(), Arc::new(split));
-        Ok(Gathered::new(self.basis.order.clone(), question.splits()?.into_iter().map(exposures).collect()))
+        Ok(Gathered::new(self.basis.order.clone(), question.all_splits()?.into_iter().map(exposures).collect()))
     }
 }
 
@@ -114,7 +114,7 @@ fn conclude<L: Log + ?Sized>(
     options: &Options,
     period: &Period,
     gathered: &Gathered,
-) -> Result<Report, LogError> {
+) -> Result<Report, ResultsError> {
     let terms = log.terms();
     let metrics = metric::chosen(question, options, terms, gathered.volumes());
     let as_of = log.as_of_time();
@@ -129,8 +129,13 @@ fn conclude<L: Log + ?Sized>(
         sequential,
         as_of: as_of.map(|time| time.0),
     };
-    let mut analyses: Vec<Analysis> = (0..gathered.exposures().len()).map(|split| scene.analysis(split)).collect();
-    health::name_suspects(log, gathered, options, period.until, &mut analyses)?;
+    let mut analyses: Vec<Analysis> = Vec::new();
+    for split in question.splits(options)? {
+        if let Some(mut analysis) = scene.analysis(&split) {
+            health::name_suspects(log, &scene, &split, &mut analysis)?;
+            analyses.push(analysis);
+        }
+    }
     let analysis = if analyses.len() == 1 { analyses.pop() } else { None };
     let ms = |time: Option<Timestamp>| time.map(|time| time.0);
     Ok(Report {

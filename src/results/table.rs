@@ -1,7 +1,8 @@
 //! A report as a table for people at a terminal. Rounds for the eye only; programs read the report itself.
 
+use super::options::Sides;
 use super::question::{MetricKind, QuestionKind, Role};
-use super::report::{Analysis, Comparison, Lift, Metric, Report};
+use super::report::{Analysis, Comparison, Lift, Metric, Report, RuleSummary, StageSummary};
 use crate::event::Timestamp;
 use crate::stats::Balanced;
 use std::fmt::Write;
@@ -25,6 +26,7 @@ pub fn render(report: &Report, width: usize) -> String {
                 &mut out,
                 &format!("Rule {} ({}), passes {} %", plain(&rule.name), plain(&rule.id), rule.pass_percentage),
             );
+            stages(&mut out, rule);
         }
         groups(&mut out, analysis);
         metrics(&mut out, analysis, report.options.level, width.max(MIN_WIDTH));
@@ -44,13 +46,32 @@ fn plain(text: &str) -> String {
 }
 
 fn period(report: &Report) -> String {
-    let day = |ms: i64| Timestamp(ms).to_string().chars().take(16).collect::<String>().replace('T', " ");
-    let start = report.window.start.map_or("the first event".to_owned(), day);
-    let end = report.window.end.map_or("now".to_owned(), day);
+    let start = report.window.start.map_or("the first event".to_owned(), minute);
+    let end = report.window.end.map_or("now".to_owned(), minute);
     match report.as_of.sequence {
         Some(sequence) => format!("{start} to {end} UTC, as of event {}", thousands(sequence)),
         None => "No events yet".to_owned(),
     }
+}
+
+/// Of a rule that was not always as it is.
+fn stages(out: &mut String, rule: &RuleSummary) {
+    if rule.stages.len() > 1 {
+        let stage = |(at, stage): (usize, &StageSummary)| {
+            let since = stage.start.map(|start| format!(" from {} UTC", minute(start))).unwrap_or_default();
+            let used = if stage.used { " (analysed)" } else { "" };
+            format!("stage {}: {} %{since}{used}", at + 1, stage.pass_percentage)
+        };
+        line(out, &rule.stages.iter().enumerate().map(stage).collect::<Vec<_>>().join(", "));
+    }
+    if rule.balance == Sides::Balanced {
+        line(out, "Groups of equal size: of the larger side a random part is used");
+    }
+}
+
+/// To the minute.
+fn minute(ms: i64) -> String {
+    Timestamp(ms).to_string().chars().take(16).collect::<String>().replace('T', " ")
 }
 
 fn groups(out: &mut String, analysis: &Analysis) {
@@ -79,6 +100,13 @@ fn groups(out: &mut String, analysis: &Analysis) {
     let mut facts = vec![verdict, format!("{} crossovers", thousands(analysis.crossovers))];
     if analysis.overridden > 0 {
         facts.push(format!("{} overridden", thousands(analysis.overridden)));
+    }
+    if analysis.other_stages > 0 {
+        facts.push(format!("{} of other stages", thousands(analysis.other_stages)));
+    }
+    let unused: u64 = analysis.groups.iter().map(|group| group.unused).sum();
+    if unused > 0 {
+        facts.push(format!("{} not used", thousands(unused)));
     }
     line(out, &facts.join("; "));
     out.push('\n');

@@ -1,9 +1,11 @@
 //! From units' numbers to moments by class: the groups of a split, or groups times strata. Compares nothing.
 
 use super::calendar::{DAY, Span, day_of, start_of};
+use super::definition::FunnelCounts;
 use super::entries::Walk;
 use super::options::{Join, Options};
 use super::plan::{Makes, Plan};
+use super::question::Split;
 use super::units::{Member, Units};
 use crate::stats::{self, CoMoments};
 
@@ -24,6 +26,17 @@ impl Clockwork {
         Clockwork { join: options.join, start: start.unwrap_or(i64::MIN), until, look_back }
     }
 
+    /// The part of it that lies in the stages of a split.
+    pub fn within(&self, split: &Split) -> Clockwork {
+        let Some(stages) = &split.stages else { return *self };
+        let (start, end) = stages.period();
+        Clockwork {
+            start: start.map_or(self.start, |start| start.0.max(self.start)),
+            until: self.until.min(end.0),
+            ..*self
+        }
+    }
+
     /// From when on a member's events count.
     pub fn from(&self, member: &Member) -> i64 {
         match self.join {
@@ -34,7 +47,8 @@ impl Clockwork {
 
     /// All of a member's time.
     pub fn after(&self, member: &Member) -> Span {
-        Span { since: member.since.0, from: self.from(member), until: self.until }
+        let until = self.until.min(member.until.0);
+        Span { since: member.since.0, from: self.from(member), until, known: until }
     }
 
     /// The days before its exposure, as if it had been exposed at their begin.
@@ -43,7 +57,7 @@ impl Clockwork {
             Join::Timestamp => member.since.0,
             Join::Date => start_of(day_of(member.since.0)),
         };
-        Span { since: until - self.look_back, from: until - self.look_back, until }
+        Span { since: until - self.look_back, from: until - self.look_back, until, known: until }
     }
 }
 
@@ -136,7 +150,9 @@ pub(super) fn tally<'a>(
         }
         Makes::Funnel(steps) => {
             let last = steps.places.len() - 1;
-            let wanted = Wanted { winsorize: None, ..wanted };
+            // Of units, a funnel says yes or no: there is nothing to cut.
+            let winsorize = wanted.winsorize.filter(|_| steps.counts == FunnelCounts::Events);
+            let wanted = Wanted { winsorize, ..wanted };
             let whole = two(walk(), classes, clock, wanted, |walk, span| {
                 let taken = steps.of(walk, span);
                 [taken[last], taken[0]]

@@ -3,6 +3,7 @@
 mod health;
 mod memory;
 mod oracle;
+mod stages;
 
 use super::*;
 use crate::event::{Basis, Kind};
@@ -283,7 +284,12 @@ fn a_layers_exposure_counts_for_the_experiment_it_was_allocated_to() {
 
 #[test]
 fn a_gate_compares_the_two_sides_of_each_rule_that_splits() {
-    let rule = |id: &str, pass_percentage: f64| Rule { id: id.into(), name: id.to_uppercase(), pass_percentage };
+    let rule = |id: &str, pass_percentage: f64| Rule {
+        id: id.into(),
+        name: id.to_uppercase(),
+        pass_percentage,
+        stages: Vec::new(),
+    };
     let gate = |rules: Vec<Rule>| Question {
         name: "checkout".into(),
         design: Design::Gate { rules, only: None },

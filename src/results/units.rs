@@ -4,7 +4,7 @@
 use super::options::Crossovers;
 use super::question::{Question, Split};
 use super::roster::NOBODY;
-use super::standing::{NotCounted, Verdict, circumstance, verdict};
+use super::standing::{NotCounted, Verdict, circumstance, verdict, weighed};
 use crate::event::{Subject, Timestamp};
 use crate::store::Terms;
 use hashbrown::HashMap;
@@ -16,13 +16,15 @@ use std::sync::Arc;
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 struct Meeting {
     time: Timestamp,
+    /// The stage that the moment lies in.
+    stage: u32,
     place: u16,
 }
 
 const OVERRIDE: u16 = 0;
 
 impl Meeting {
-    const NEVER: Meeting = Meeting { time: Timestamp::MAX, place: u16::MAX };
+    const NEVER: Meeting = Meeting { time: Timestamp::MAX, stage: u32::MAX, place: u16::MAX };
 }
 
 /// An exposure to anything, as the columns tell it.
@@ -37,18 +39,20 @@ pub(super) struct SeenExposure {
     pub text: Option<u32>,
 }
 
-/// All exposures of one split.
+/// All exposures of an experiment or of one rule of a gate. A unit belongs to the stage that it was first met in: what it
+/// meets later shows another treatment, and is not kept.
 pub(super) struct Exposures {
     question: Arc<Question>,
+    /// With the stages that are in question without options; which ones are is decided when units are settled.
     split: Arc<Split>,
     /// By subject.
     verdicts: Vec<Verdict>,
-    /// By unit: the earliest meeting with the place that it was first read with.
+    /// By unit: the earliest meeting with the place that it was first read with, in the earliest stage.
     meetings: Vec<Meeting>,
-    /// The earliest meetings with other places; few units have any.
+    /// The earliest meetings with other places in that stage; few units have any.
     others: HashMap<u32, Vec<Meeting>>,
-    met: usize,
-    counted: Vec<u64>,
+    /// By stage, then group: exposures that would count.
+    counted: Vec<Vec<u64>>,
     not_counted: BTreeMap<NotCounted, u64>,
 }
 
@@ -58,16 +62,16 @@ impl Exposures {
             verdicts: Vec::new(),
             meetings: Vec::new(),
             others: HashMap::new(),
-            met: 0,
-            counted: vec![0; split.groups.len()],
+            counted: Vec::new(),
             not_counted: BTreeMap::new(),
             question,
             split,
         }
     }
 
-    pub fn split(&self) -> &Split {
-        &self.split
+    /// The ID of the gate's rule that these are exposures to.
+    pub fn rule(&self) -> Option<&str> {
+        self.split.rule_id()
     }
 
     /// Judges the subjects that the log has by now.
@@ -95,23 +99,28 @@ impl Exposures {
         matches!(self.verdict(subject), Verdict::Group(_))
     }
 
-    /// Takes an exposure in, and tells whether it counts: whether its unit met a group by it.
+    /// Takes an exposure in, and tells whether it counts: whether its unit met a group by it, at whatever stage.
     pub fn take(&mut self, exposure: &SeenExposure, in_period: bool) -> bool {
         let hindrance = circumstance(exposure.in_environment, in_period, exposure.unit != NOBODY);
+        let stage = self.split.stage_at(exposure.time);
+        let meeting = |place: u16| Meeting { time: exposure.time, stage: stage as u32, place };
         let reason = match self.verdict(exposure.subject) {
             Verdict::Irrelevant => return false,
             Verdict::NotAGroup(reason) => reason,
             Verdict::Forced(reason) => hindrance.unwrap_or_else(|| {
-                self.meet(exposure.unit, Meeting { time: exposure.time, place: OVERRIDE });
+                self.meet(exposure.unit, meeting(OVERRIDE));
                 reason
             }),
-            Verdict::Group(group) => match hindrance {
-                Some(reason) => reason,
-                None => {
-                    self.counted[usize::from(group)] += 1;
-                    self.meet(exposure.unit, Meeting { time: exposure.time, place: group + 1 });
+            Verdict::Group(group) => match weighed(self.split.stage_standing(stage), hindrance) {
+                Ok(()) | Err(NotCounted::OtherStage) => {
+                    if self.counted.len() <= stage {
+                        self.counted.resize(stage + 1, vec![0; self.split.groups.len()]);
+                    }
+                    self.counted[stage][usize::from(group)] += 1;
+                    self.meet(exposure.unit, meeting(group + 1));
                     return true;
                 }
+                Err(reason) => reason,
             },
         };
         *self.not_counted.entry(reason).or_default() += 1;
@@ -126,7 +135,13 @@ impl Exposures {
         let first = &mut self.meetings[at];
         if *first == Meeting::NEVER {
             *first = meeting;
-            self.met += 1;
+            return;
+        }
+        if first.stage != meeting.stage {
+            if meeting.stage < first.stage {
+                *first = meeting;
+                self.others.remove(&unit);
+            }
             return;
         }
         if first.place == meeting.place {
@@ -145,78 +160,118 @@ impl Exposures {
         self.meetings.get(unit as usize).is_some_and(|first| *first != Meeting::NEVER)
     }
 
-    /// Decides every unit's group, once all exposures are known. `ahead` are exposures that are not in the period yet.
-    pub fn settle(&self, crossovers: Crossovers, ahead: &[SeenExposure]) -> Units {
-        let members = |first: &Meeting| match first.place {
-            OVERRIDE => Member::NONE,
-            place => Member { since: first.time, group: place - 1 },
+    /// Decides every unit's group, once all exposures are known. `split` says which stages are in question; `ahead` are
+    /// exposures that are not in the period yet; `hashes` are the units', for a split that draws a sample.
+    pub fn settle(&self, split: &Split, crossovers: Crossovers, ahead: &[SeenExposure], hashes: &[u64]) -> Units {
+        let mut units = Units {
+            exposed: 0,
+            numbered: self.meetings.len(),
+            members: Vec::with_capacity(self.meetings.len()),
+            more: HashMap::new(),
+            sizes: vec![0; split.groups.len()],
+            unused: vec![0; split.groups.len()],
+            exposures: vec![0; split.groups.len()],
+            crossovers: 0,
+            overridden: 0,
+            other_stages: 0,
+            not_counted: self.not_counted.clone(),
         };
-        let mut members: Vec<Member> = self
-            .meetings
-            .iter()
-            .map(|first| if *first == Meeting::NEVER { Member::NONE } else { members(first) })
-            .collect();
-        let mut overridden = self.met as u64 - members.iter().filter(|member| member.group().is_some()).count() as u64;
-        let mut more: HashMap<u32, Vec<u32>> = HashMap::new();
-        let mut crossed = 0;
+        let mut unused = vec![0; split.groups.len()];
+        let mut member = |unit: usize, meeting: &Meeting| {
+            let (group, stage) = (meeting.place - 1, meeting.stage as usize);
+            match &split.stages {
+                Some(stages) if !stages.uses(stage, usize::from(group), hashes.get(unit).copied().unwrap_or(0)) => {
+                    unused[usize::from(group)] += 1;
+                    Member::NONE
+                }
+                Some(stages) => Member { since: meeting.time, until: stages.end(stage), group },
+                None => Member { since: meeting.time, until: Timestamp::MAX, group },
+            }
+        };
+        let is_chosen = |meeting: &Meeting| split.stage_standing(meeting.stage as usize).is_ok();
+        let mut several = vec![false; self.meetings.len()];
+        self.others.keys().for_each(|unit| several[*unit as usize] = true);
+        for (at, first) in self.meetings.iter().enumerate() {
+            let found = match first {
+                &Meeting::NEVER => Member::NONE,
+                _ if several[at] => Member::NONE,
+                first if first.place == OVERRIDE => {
+                    units.overridden += 1;
+                    Member::NONE
+                }
+                first if !is_chosen(first) => {
+                    units.other_stages += 1;
+                    Member::NONE
+                }
+                first => {
+                    units.exposed += 1;
+                    member(at, first)
+                }
+            };
+            units.members.push(found);
+        }
         // In order of units, so that further memberships get the same numbers each time.
         let mut others: Vec<(&u32, &Vec<Meeting>)> = self.others.iter().collect();
         others.sort_unstable_by_key(|(at, _)| **at);
         for (&at, others) in others {
-            let primary = self.meetings[at as usize];
-            overridden -= u64::from(primary.place == OVERRIDE);
             let mut met = others.clone();
-            met.push(primary);
+            met.push(self.meetings[at as usize]);
             met.sort_unstable();
-            members[at as usize] = Member::NONE;
             if met[0].place == OVERRIDE {
-                overridden += 1;
+                units.overridden += 1;
                 continue;
             }
+            if !is_chosen(&met[0]) {
+                units.other_stages += 1;
+                continue;
+            }
+            units.exposed += 1;
             met.retain(|meeting| meeting.place != OVERRIDE);
-            crossed += u64::from(met.len() > 1);
+            units.crossovers += u64::from(met.len() > 1);
             let kept = match crossovers {
                 Crossovers::Exclude if met.len() > 1 => 0,
                 Crossovers::Exclude | Crossovers::First => 1,
                 Crossovers::Both => met.len(),
             };
             for (nth, meeting) in met[..kept].iter().enumerate() {
-                let member = Member { since: meeting.time, group: meeting.place - 1 };
+                let member = member(at as usize, meeting);
                 if nth == 0 {
-                    members[at as usize] = member;
-                } else {
-                    more.entry(at).or_default().push(members.len() as u32);
-                    members.push(member);
+                    units.members[at as usize] = member;
+                } else if member.group().is_some() {
+                    units.more.entry(at).or_default().push(units.members.len() as u32);
+                    units.members.push(member);
                 }
             }
         }
-        let mut sizes = vec![0; self.counted.len()];
-        for group in members.iter().filter_map(Member::group) {
-            sizes[group] += 1;
+        units.exposed += units.overridden;
+        units.unused = unused;
+        for group in units.members.iter().filter_map(Member::group) {
+            units.sizes[group] += 1;
         }
-        let mut not_counted = self.not_counted.clone();
+        let mut elsewhere = 0;
+        for (stage, counted) in self.counted.iter().enumerate() {
+            match split.stage_standing(stage) {
+                Ok(()) => units.exposures.iter_mut().zip(counted).for_each(|(sum, counted)| *sum += counted),
+                Err(_) => elsewhere += counted.iter().sum::<u64>(),
+            }
+        }
+        if elsewhere > 0 {
+            *units.not_counted.entry(NotCounted::OtherStage).or_default() += elsewhere;
+        }
         for exposure in ahead {
+            let hindrance = circumstance(exposure.in_environment, false, exposure.unit != NOBODY);
             let reason = match self.verdict(exposure.subject) {
                 Verdict::Irrelevant => continue,
                 Verdict::NotAGroup(reason) => reason,
-                Verdict::Forced(_) | Verdict::Group(_) => {
-                    let hindrance = circumstance(exposure.in_environment, false, exposure.unit != NOBODY);
-                    hindrance.unwrap_or(NotCounted::OutsideWindow)
+                Verdict::Forced(_) => hindrance.unwrap_or(NotCounted::OutsideWindow),
+                Verdict::Group(_) => {
+                    let stage = split.stage_standing(split.stage_at(exposure.time));
+                    weighed(stage, hindrance).err().unwrap_or(NotCounted::OutsideWindow)
                 }
             };
-            *not_counted.entry(reason).or_default() += 1;
+            *units.not_counted.entry(reason).or_default() += 1;
         }
-        Units {
-            exposed: self.met as u64,
-            numbered: self.meetings.len(),
-            members,
-            more,
-            sizes,
-            exposures: self.counted.clone(),
-            crossovers: crossed,
-            overridden,
-            not_counted,
-        }
+        units
     }
 }
 
@@ -224,12 +279,14 @@ impl Exposures {
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Member {
     pub since: Timestamp,
+    /// The first moment from which on its events no longer count, if the period is not over before: its treatment may change.
+    pub until: Timestamp,
     group: u16,
 }
 
 impl Member {
     /// A unit that takes no part: never exposed, a crossover or overridden.
-    const NONE: Member = Member { since: Timestamp::MAX, group: u16::MAX };
+    const NONE: Member = Member { since: Timestamp::MAX, until: Timestamp::MAX, group: u16::MAX };
 
     pub fn group(&self) -> Option<usize> {
         (self.group != Member::NONE.group).then_some(usize::from(self.group))
@@ -238,7 +295,7 @@ impl Member {
 
 /// The units of one split, settled.
 pub(super) struct Units {
-    /// Units that were exposed, whatever became of them.
+    /// Units that were exposed, in a stage in question or by an override, whatever became of them.
     pub exposed: u64,
     /// How many of `members` are units by their number; those behind are further memberships.
     numbered: usize,
@@ -247,12 +304,16 @@ pub(super) struct Units {
     more: HashMap<u32, Vec<u32>>,
     /// Units in each group.
     pub sizes: Vec<u64>,
+    /// Units that are left out of each group, so that groups are of equal size.
+    pub unused: Vec<u64>,
     /// Exposures that counted, by group; crossovers' too.
     pub exposures: Vec<u64>,
     /// Units that met more than one group.
     pub crossovers: u64,
     /// Units that were first met by an override; they take no part.
     pub overridden: u64,
+    /// Units that were first met in another stage than those in question; they take no part.
+    pub other_stages: u64,
     pub not_counted: BTreeMap<NotCounted, u64>,
 }
 

@@ -114,7 +114,7 @@ mod tests {
     #[test]
     fn a_scorecard_of_twenty_does_not_cry_wolf() {
         let group = |name: &str| Group { id: name.into(), name: name.into(), size: 50.0 };
-        let split = Split { rule: None, groups: vec![group("c"), group("t")], control: 0 };
+        let split = Split { rule: None, stages: None, groups: vec![group("c"), group("t")], control: 0 };
         let choice = MetricChoice {
             name: "order".into(),
             kind: MetricKind::EventCount,

@@ -58,6 +58,10 @@ impl NotCounted {
             NotCounted::OtherRule => {
                 ("are by another rule of the gate", "Ask for that rule, or check the conditions before this one.")
             }
+            NotCounted::OtherStage => (
+                "are of another stage of the roll-out",
+                "Ask for that stage, or for all of them, by the option `stage`.",
+            ),
             NotCounted::UnknownRule => (
                 "are by a rule or group that the catalog does not have",
                 "Bring the rule or group back, or reset the experiment; check that no other project has one of that name.",

@@ -3,10 +3,10 @@
 
 use super::by_group;
 use crate::event::{Place, Timestamp};
+use crate::results::analysis::Scene;
 use crate::results::calendar::{day_of, start_of};
 use crate::results::evidence::Suspect;
-use crate::results::gather::Gathered;
-use crate::results::options::Options;
+use crate::results::gather::Seen;
 use crate::results::question::Split;
 use crate::results::report::Analysis;
 use crate::results::strata::{NO_TEXT, Texts};
@@ -42,30 +42,28 @@ pub(super) struct Part {
     pub units: Vec<u64>,
 }
 
-/// Names the suspects in each analysis whose sample ratio is off.
+/// Names the suspects in an analysis whose sample ratio is off.
 pub(in crate::results) fn name_suspects<L: Log + ?Sized>(
     log: &L,
-    gathered: &Gathered,
-    options: &Options,
-    until: Timestamp,
-    analyses: &mut [Analysis],
+    scene: &Scene<'_>,
+    split: &Split,
+    analysis: &mut Analysis,
 ) -> Result<(), LogError> {
-    for (place, analysis) in analyses.iter_mut().enumerate() {
-        if !matches!(analysis.srm.status, Some(Balanced::Warning | Balanced::Alert)) {
-            continue;
+    let is_off = matches!(analysis.srm.status, Some(Balanced::Warning | Balanced::Alert));
+    let Some(exposures) = scene.gathered.exposures(split.rule_id()).filter(|_| is_off) else { return Ok(()) };
+    let units = scene.units(split, exposures);
+    let mut firsts = Firsts::default();
+    scene.gathered.read_exposures(log, exposures, &PLACES, &mut |seen| {
+        if units.memberships(seen.unit).any(|member| member.since == seen.time) {
+            firsts.meet(seen);
         }
-        let exposures = &gathered.exposures()[place];
-        let split = exposures.split();
-        let units = exposures.settle(options.crossovers, gathered.ahead());
-        let mut firsts = Firsts::default();
-        gathered.read_exposures(log, place, until, &PLACES, &mut |unit, time, texts| firsts.meet(unit, time, texts))?;
-        let weights: Vec<f64> = split.groups.iter().map(|group| group.size).collect();
-        analysis.srm.suspects = suspects(firsts.parts(&units), &units.sizes, &weights);
-        if let Some(check) = analysis.health.iter_mut().find(|check| check.check == "srm") {
-            check.detail.push_str(&told(split, &analysis.srm.suspects));
-            if let (Some(remedy), Some(first)) = (&mut check.remedy, analysis.srm.suspects.first()) {
-                remedy.push_str(&format!(" Begin with {}: what is different there?", named(first)));
-            }
+    })?;
+    let weights: Vec<f64> = split.groups.iter().map(|group| group.size).collect();
+    analysis.srm.suspects = suspects(firsts.parts(&units), &units.sizes, &weights);
+    if let Some(check) = analysis.health.iter_mut().find(|check| check.check == "srm") {
+        check.detail.push_str(&told(split, &analysis.srm.suspects));
+        if let (Some(remedy), Some(first)) = (&mut check.remedy, analysis.srm.suspects.first()) {
+            remedy.push_str(&format!(" Begin with {}: what is different there?", named(first)));
         }
     }
     Ok(())
@@ -136,12 +134,12 @@ struct Firsts {
 
 impl Firsts {
     /// Of two exposures at one moment the lesser texts count, so that the order of the log does not show.
-    fn meet(&mut self, unit: u32, time: Timestamp, texts: &[Option<&str>]) {
+    fn meet(&mut self, seen: &Seen<'_>) {
         let mut codes = [NO_TEXT; PLACES.len()];
-        for (code, text) in codes.iter_mut().zip(texts) {
+        for (code, text) in codes.iter_mut().zip(&seen.texts) {
             *code = text.map_or(NO_TEXT, |text| self.texts.code(text));
         }
-        let at = unit as usize;
+        let (at, time) = (seen.unit as usize, seen.time);
         if self.met.len() <= at {
             self.met.resize(at + 1, (Timestamp::MAX, [NO_TEXT; PLACES.len()]));
         }

@@ -15,7 +15,7 @@ mod agreement;
 mod consistency;
 mod examples;
 mod funnel;
-mod hard;
+pub mod hard;
 mod layouts;
 mod quantity;
 mod textbook;

@@ -2,7 +2,7 @@
 //! other formulas than the program's.
 
 use super::SUCCESS;
-use crate::running::{SERVER_KEY, Server, project};
+use crate::running::{CONSOLE_KEY, SERVER_KEY, Server, project};
 use serde_json::{Value, json};
 
 const EVENT: &str = "segment::Order Completed";
@@ -233,6 +233,87 @@ fn a_gate_is_concluded_rule_by_rule() {
     assert_eq!(absolute["test"], "z");
     near("p", &absolute["p"], normal(0.25 / error));
     near("p at the end of the interval", &json!(normal((absolute["ci"][1].as_f64().unwrap() - 0.25) / error)), 0.05);
+}
+
+#[test]
+fn a_gate_that_is_rolled_out_is_concluded_by_stages() {
+    let mut project = with_subjects();
+    project["gates"][0]["rules"][1]["passPercentage"] = json!(10);
+    let server = Server::start(&project);
+    let report = |query: &str| server.get(&format!("/console/v1/gates/search/results?rule=everyone{query}")).json();
+    let roll_out = |percentage: u32| {
+        let body = json!({"passPercentage": percentage}).to_string();
+        let headers = [("statsig-api-key", CONSOLE_KEY), ("content-type", "application/json")];
+        let answer = server.ask("PATCH", "/console/v1/gates/search/rules/everyone", &headers, body);
+        assert_eq!(answer.status, 200, "{}", answer.body);
+        report("")["rule"]["stages"].as_array().unwrap().last().unwrap()["start"].as_i64().expect("a stage begins")
+    };
+    // Each unit meets the rule and orders at once, and later a second time.
+    let visit = |unit: &str, value: &str, time: i64| {
+        let metadata = json!({"gate": "search", "gateValue": value, "ruleID": "everyone"});
+        let exposure = json!({"eventName": "statsig::gate_exposure", "time": time, "user": {"userID": unit}, "metadata": metadata});
+        log(&server, &[exposure, json!({"eventName": "order", "time": time, "user": {"userID": unit}})]);
+    };
+    let orders = |report: &Value| -> Vec<f64> {
+        let metrics = report["metrics"].as_array().unwrap();
+        let row = metrics.iter().find(|row| row["name"] == "order" && row["type"] == "event_count").unwrap();
+        row["groups"].as_array().unwrap().iter().map(|group| group["sum"].as_f64().unwrap()).collect()
+    };
+    let units = |report: &Value, field: &str| -> Vec<u64> {
+        report["groups"].as_array().unwrap().iter().map(|group| group[field].as_u64().unwrap_or(0)).collect()
+    };
+    visit("early pass", "true", EXPOSED);
+    for nth in 0..40 {
+        visit(&format!("early-{nth}"), "false", EXPOSED);
+    }
+    let alone = report("");
+    assert_eq!((&alone["rule"]["stage"], &alone["rule"]["balance"]), (&json!(1), &json!("whole")));
+    assert_eq!((units(&alone, "units"), orders(&alone)), (vec![40, 1], vec![40.0, 1.0]));
+
+    let second = roll_out(50);
+    visit("early pass", "true", second);
+    visit("early-0", "true", second);
+    visit("late pass", "true", second);
+    visit("late fail", "false", second);
+    let pooled = report("");
+    assert_eq!((&pooled["rule"]["stage"], &pooled["rule"]["balance"]), (&json!("pooled"), &json!("balanced")));
+    let stages = json!([
+        {"start": null, "end": second, "passPercentage": 10.0, "used": true},
+        {"start": second, "end": null, "passPercentage": 50.0, "used": true},
+    ]);
+    assert_eq!(pooled["rule"]["stages"], stages);
+    let (used, unused) = (units(&pooled, "units"), units(&pooled, "unused"));
+    assert_eq!((used[1], used[0] + unused[0], unused[1]), (2, 41, 0));
+    // One in nine of those who failed at 10 %.
+    assert!((1..=20).contains(&used[0]), "{used:?}");
+    assert_eq!(orders(&pooled), [used[0] as f64, 2.0], "what came after a unit's stage does not count");
+    assert_eq!(pooled["crossovers"], 0);
+    let first = report("&stage=1");
+    assert_eq!((units(&first, "units"), orders(&first)), (vec![40, 1], vec![40.0, 1.0]));
+    assert_eq!((&first["notCounted"]["other_stage"], &first["otherStages"]), (&json!(4), &json!(2)));
+    let by_stage = report("&stage=all");
+    let numbers: Vec<&Value> = by_stage["rules"].as_array().unwrap().iter().map(|row| &row["rule"]["stage"]).collect();
+    assert_eq!(numbers, [&json!(1), &json!(2)]);
+
+    // Beyond half, the new stage stands alone; a single exposure is told the same.
+    let third = roll_out(80);
+    visit("last", "true", third);
+    let last = report("");
+    assert_eq!((&last["rule"]["stage"], units(&last, "units")), (&json!(3), vec![0, 1]));
+    let row = |unit: &str| {
+        let rows = server.get(&format!("/console/v1/events?unit={unit}&name=statsig::gate_exposure")).json();
+        rows["data"][0].clone()
+    };
+    assert_eq!(row("last")["counts"], true);
+    assert_eq!((&row("early-1")["counts"], &row("early-1")["why"]), (&json!(false), &json!("other_stage")));
+    let balanced = report("&stage=2&balance=balanced");
+    assert_eq!((units(&balanced, "units"), &balanced["options"]["stage"]), (vec![1, 1], &json!("2")));
+    for query in ["&stage=4", "&stage=x", "&balance=half"] {
+        let answer = server.get(&format!("/console/v1/gates/search/results?rule=everyone{query}"));
+        assert_eq!(answer.status, 400, "{query}: {}", answer.body);
+    }
+    let answer = server.get("/console/v1/experiments/button/results?stage=1");
+    assert_eq!((answer.status, answer.code()), (400, "invalid_option".to_owned()));
 }
 
 #[test]

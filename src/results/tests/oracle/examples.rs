@@ -288,7 +288,7 @@ fn a_unit_is_in_the_groups_that_it_met_unless_it_was_forced_first() {
             assert_eq!(found, expected, "{crossovers:?}: {rows:?}");
         }
     }
-    let rule = Rule { id: "half".into(), name: String::new(), pass_percentage: 50.0 };
+    let rule = Rule { id: "half".into(), name: String::new(), pass_percentage: 50.0, stages: Vec::new() };
     let design = Design::Gate { rules: vec![rule], only: Some("half".into()) };
     let gate = Question { name: "gate".into(), design, ..ten_days() };
     let asked = |unit: &str, rule: &str, value: &str| gate_exposure(unit, "gate", rule, value, 0).at(on(1, 0));

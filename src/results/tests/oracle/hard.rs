@@ -94,7 +94,7 @@ pub fn question(shape: Shape) -> Question {
         Shape::Companies => question.id_type = "companyID".into(),
         Shape::OpenEnd => question.end = None,
         Shape::Gate => {
-            let half = Rule { id: "half".into(), name: "Half".into(), pass_percentage: 50.0 };
+            let half = Rule { id: "half".into(), name: "Half".into(), pass_percentage: 50.0, stages: Vec::new() };
             question.design = Design::Gate { rules: vec![half], only: Some("half".into()) };
         }
         Shape::ThreeGroups => {
