@@ -8,6 +8,7 @@
 mod analysis;
 mod cache;
 mod calendar;
+mod carried;
 mod census;
 mod compare;
 mod criterion;

@@ -157,6 +157,12 @@ impl Exposures {
         }
     }
 
+    /// All that decides of a unit's group.
+    pub fn standing(&self, unit: u32) -> impl PartialEq + use<> {
+        let others = self.others.get(&unit).cloned();
+        (self.meetings.get(unit as usize).copied(), others)
+    }
+
     /// Whether the unit was exposed, whatever became of it.
     pub fn has_met(&self, unit: u32) -> bool {
         self.meetings.get(unit as usize).is_some_and(|first| *first != Meeting::NEVER)
