@@ -3,7 +3,7 @@
 
 use super::calendar::{DAY, Span, day_of, start_of};
 use super::compare::{Manner, Part};
-use super::definition::Quantity;
+use super::definition::{EventName, Quantity};
 use super::gather::Gathered;
 use super::health;
 use super::options::{Breakdown, Options, Sides};
@@ -156,7 +156,8 @@ impl Scene<'_> {
         if self.gathered.is_exposed_only() {
             return Err(Undefined::TOTAL_UNKNOWN);
         }
-        let span = Span { since: start, from: start, until: self.clock.until };
+        let until = self.clock.until;
+        let span = Span { since: start, from: start, until, known: until };
         let mut walk = plan.walk(|source| self.gathered.entries(source, self.terms));
         let mut totals = [stats::Moments::default(), stats::Moments::default()];
         while walk.advance().is_some() {
@@ -249,7 +250,12 @@ impl Scene<'_> {
                 let tally = tally(&plan, walk, &classes, &self.clock, wanted);
                 self.metric(split, &plan, choice, &tally, Part { first: 0 })
             };
-            Stratum { value, other, units: Vec::new(), srm: None, metrics: self.metrics.iter().map(metric).collect() }
+            // Of any event whatever its name no text is gathered.
+            let has_texts = |choice: &&MetricChoice| {
+                choice.definition.sources().iter().all(|source| source.event != EventName::Any)
+            };
+            let metrics = self.metrics.iter().filter(has_texts).map(metric).collect();
+            Stratum { value, other, units: Vec::new(), srm: None, metrics }
         };
         parts.values().into_iter().enumerate().map(stratum).collect()
     }

@@ -13,12 +13,14 @@ pub(super) fn start_of(day: i64) -> i64 {
     day * DAY
 }
 
-/// A part of a unit's time: from `from` on, before `until`; what is counted "after exposure" starts at `since`.
+/// A part of a unit's time: from `from` on, before `until`; what is counted "after exposure" starts at `since`, and what
+/// happened is known up to `known`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct Span {
     pub since: i64,
     pub from: i64,
     pub until: i64,
+    pub known: i64,
 }
 
 impl Span {
@@ -42,7 +44,7 @@ mod tests {
             assert_eq!(day_of(ms), day, "{ms}");
         }
         assert_eq!(start_of(day_of(5 * DAY + 1)), 5 * DAY);
-        let span = |from, until| Span { since: from, from, until };
+        let span = |from, until| Span { since: from, from, until, known: until };
         assert_eq!(span(DAY - 1, DAY).days(), (0, 0));
         assert_eq!(span(DAY - 1, DAY + 1).days(), (0, 1));
         assert!(span(5, 5).is_empty() && !span(5, 6).is_empty());

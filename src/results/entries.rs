@@ -263,7 +263,10 @@ mod tests {
     fn a_span_begins_with_its_first_moment_and_ends_before_its_last() {
         let entries: Vec<Entry> = (0..5).map(|time| entry(0, time, 0.0)).collect();
         let times = |from, until| {
-            within(&entries, &Span { since: 0, from, until }).iter().map(|entry| entry.time).collect::<Vec<_>>()
+            within(&entries, &Span { since: 0, from, until, known: until })
+                .iter()
+                .map(|entry| entry.time)
+                .collect::<Vec<_>>()
         };
         assert_eq!((times(1, 3), times(3, 1), times(-9, 1), times(4, 9)), (vec![1, 2], vec![], vec![0], vec![4]));
     }

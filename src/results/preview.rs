@@ -42,6 +42,7 @@ pub fn preview<L: Log + ?Sized>(
     from: Timestamp,
     until: Timestamp,
 ) -> Result<Vec<PreviewDay>, PreviewError> {
+    let end = until.0;
     let (first, last) = (day_of(from.0), day_of(until.0.max(from.0)) - 1);
     let needs = Needs::of_sources(definition.sources().into_iter(), false);
     let order = Order {
@@ -64,7 +65,7 @@ pub fn preview<L: Log + ?Sized>(
     while walk.advance().is_some() {
         for ((seen, sums), day) in days.iter_mut().zip(first..) {
             let (from, until) = (start_of(day), start_of(day + 1));
-            let span = Span { since: from, from, until };
+            let span = Span { since: from, from, until, known: end };
             *seen += u64::from(has_any(&plan, &walk, &span));
             sums.push(numbers(&plan, &walk, &span));
         }

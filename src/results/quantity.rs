@@ -54,7 +54,7 @@ impl Lanes {
     fn return_day(&self, walk: &Walk<'_>, span: &Span, after: u32) -> Option<i64> {
         let first = self.first(walk).filter(|first| span.from <= *first && *first < span.until)?;
         let day = day_of(first) + i64::from(after);
-        (start_of(day + 1) <= span.until).then_some(day)
+        (start_of(day + 1) <= span.known).then_some(day)
     }
 }
 

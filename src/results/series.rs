@@ -17,7 +17,7 @@ pub(super) struct Days {
     /// The first and the last one's number.
     pub first: i64,
     pub last: i64,
-    until: i64,
+    clock: Clockwork,
     /// By day and class: units that can have a number on it.
     sizes: Vec<Vec<u64>>,
 }
@@ -26,12 +26,13 @@ impl Days {
     /// `None` if nobody takes part.
     pub fn new(view: View, classes: &Classes<'_>, clock: &Clockwork) -> Option<Days> {
         let until = clock.until;
-        let members = || {
-            let of_class = |(unit, member)| {
-                (classes.of)(unit, member).map(|class| (class, member.since.0, clock.after(member).until))
-            };
-            classes.units.all().filter_map(of_class)
+        let begin = |member: &Member| match view {
+            View::Cumulative | View::Daily => member.since.0,
+            View::DaysSinceExposure => clock.from(member),
         };
+        let of_class =
+            |(unit, member)| (classes.of)(unit, member).map(|class| (class, begin(member), clock.after(member).until));
+        let members = || classes.units.all().filter_map(&of_class);
         let earliest = members().map(|(_, since, _)| since).min()?;
         let (first, last) = match view {
             View::Cumulative | View::Daily => {
@@ -66,7 +67,7 @@ impl Days {
                 sizes[day][class] = sizes[day][class].wrapping_add(sizes[day - 1][class]);
             }
         }
-        Some(Days { view, first, last, until, sizes })
+        Some(Days { view, first, last, clock: *clock, sizes })
     }
 
     /// What a report calls a day.
@@ -81,21 +82,29 @@ impl Days {
     fn day(&self, member: &Member, time: i64) -> i64 {
         match self.view {
             View::Cumulative | View::Daily => day_of(time),
-            View::DaysSinceExposure => (time - member.since.0).div_euclid(DAY),
+            View::DaysSinceExposure => (time - self.base(member)).div_euclid(DAY),
         }
+    }
+
+    /// Where a member's first day begins: where its events begin to count.
+    fn base(&self, member: &Member) -> i64 {
+        self.clock.from(member)
     }
 
     /// The part of a member's time that makes its number of a day.
     fn span(&self, clock: &Clockwork, member: &Member, day: i64) -> Span {
         let all = clock.after(member);
         match self.view {
-            View::Cumulative => Span { until: all.until.min(start_of(day + 1)), ..all },
+            View::Cumulative => {
+                let until = all.until.min(start_of(day + 1));
+                Span { until, known: until, ..all }
+            }
             View::Daily => {
                 let (from, until) = (all.from.max(start_of(day)), all.until.min(start_of(day + 1)));
                 Span { from, until, ..all }
             }
             View::DaysSinceExposure => {
-                let from = all.since + day * DAY;
+                let from = self.base(member) + day * DAY;
                 Span { from, until: all.until.min(from + DAY), ..all }
             }
         }
@@ -174,7 +183,7 @@ fn run<const K: usize>(
             busy.clear();
             if by_events {
                 let times = (0..plan.sources.len()).flat_map(|lane| walk.lane(lane)).map(|entry| entry.time);
-                busy.extend(times.filter(|time| *time < days.until).map(|time| days.day(member, time)));
+                busy.extend(times.filter(|time| *time < days.clock.until).map(|time| days.day(member, time)));
                 // What happened before the series begins still counts for how it stood on its first day.
                 busy.iter_mut()
                     .for_each(|day| *day = (*day).max(if days.view == View::Cumulative { days.first } else { *day }));

@@ -1,6 +1,7 @@
 //! From units' numbers to moments by class: the groups of a split, or groups times strata. Compares nothing.
 
 use super::calendar::{DAY, Span, day_of, start_of};
+use super::definition::FunnelCounts;
 use super::entries::Walk;
 use super::options::{Join, Options};
 use super::plan::{Makes, Plan};
@@ -46,7 +47,8 @@ impl Clockwork {
 
     /// All of a member's time.
     pub fn after(&self, member: &Member) -> Span {
-        Span { since: member.since.0, from: self.from(member), until: self.until.min(member.until.0) }
+        let until = self.until.min(member.until.0);
+        Span { since: member.since.0, from: self.from(member), until, known: until }
     }
 
     /// The days before its exposure, as if it had been exposed at their begin.
@@ -55,7 +57,7 @@ impl Clockwork {
             Join::Timestamp => member.since.0,
             Join::Date => start_of(day_of(member.since.0)),
         };
-        Span { since: until - self.look_back, from: until - self.look_back, until }
+        Span { since: until - self.look_back, from: until - self.look_back, until, known: until }
     }
 }
 
@@ -142,7 +144,9 @@ pub(super) fn tally<'a>(
         }
         Makes::Funnel(steps) => {
             let last = steps.places.len() - 1;
-            let wanted = Wanted { winsorize: None, ..wanted };
+            // Of units, a funnel says yes or no: there is nothing to cut.
+            let winsorize = wanted.winsorize.filter(|_| steps.counts == FunnelCounts::Events);
+            let wanted = Wanted { winsorize, ..wanted };
             let whole = two(walk(), classes, clock, wanted, |walk, span| {
                 let taken = steps.of(walk, span);
                 [taken[last], taken[0]]
