@@ -60,13 +60,17 @@ impl Entries {
         (self.old.capacity() + self.recent.capacity()) * size_of::<Entry>()
     }
 
-    /// Puts in order what came since. `units` is how many there are.
-    pub fn settle(&mut self, units: usize) {
-        if self.settled == self.recent.len() {
+    /// How many are not in order yet.
+    pub fn unsettled(&self) -> usize {
+        self.recent.len() - self.settled
+    }
+
+    /// Puts in order what came since. `units` is how many there are; `room` is used and left for the next.
+    pub fn settle(&mut self, units: usize, room: &mut Vec<Entry>) {
+        if self.unsettled() == 0 {
             return;
         }
-        sort(&mut self.recent, units);
-        self.settled = self.recent.len();
+        sort(&mut self.recent, units, room);
         if self.old.is_empty() {
             std::mem::swap(&mut self.old, &mut self.recent);
         } else if self.recent.len() > self.old.len() / MERGED_AT {
@@ -146,13 +150,20 @@ impl<'a> Walk<'a> {
 
 /// The part of a unit's entries that lies in a span.
 pub(super) fn within<'a>(entries: &'a [Entry], span: &Span) -> &'a [Entry] {
-    let from = entries.partition_point(|entry| entry.time < span.from);
-    let until = entries.partition_point(|entry| entry.time < span.until).max(from);
-    &entries[from..until]
+    // Most units have few entries, and most entries lie in the span: the ends are looked at before anything is searched.
+    let from = match entries.first() {
+        Some(first) if first.time < span.from => entries.partition_point(|entry| entry.time < span.from),
+        _ => 0,
+    };
+    let until = match entries.last() {
+        Some(last) if last.time >= span.until => entries.partition_point(|entry| entry.time < span.until),
+        _ => entries.len(),
+    };
+    &entries[from..until.max(from)]
 }
 
 /// Few entries beside many units are sorted by comparing, many by counting.
-fn sort(entries: &mut Vec<Entry>, units: usize) {
+fn sort(entries: &mut Vec<Entry>, units: usize, sorted: &mut Vec<Entry>) {
     if entries.len() < units / 4 {
         entries.sort_unstable_by(Entry::order);
         return;
@@ -164,7 +175,7 @@ fn sort(entries: &mut Vec<Entry>, units: usize) {
     for unit in 0..units {
         next[unit + 1] += next[unit];
     }
-    let mut sorted = vec![Entry { unit: 0, label: 0, time: 0, value: 0.0 }; entries.len()];
+    sorted.resize(entries.len(), Entry { unit: 0, label: 0, time: 0, value: 0.0 });
     for entry in entries.iter() {
         let at = &mut next[entry.unit as usize];
         sorted[*at as usize] = *entry;
@@ -175,7 +186,7 @@ fn sort(entries: &mut Vec<Entry>, units: usize) {
             of_unit.sort_unstable_by(Entry::order);
         }
     }
-    *entries = sorted;
+    std::mem::swap(entries, sorted);
 }
 
 /// Merges `recent` into `old`, from the back, so that no second copy is needed.
@@ -231,10 +242,10 @@ mod tests {
                 for (at, entry) in all.iter().enumerate() {
                     entries.push(*entry);
                     if at % settle_at == 0 {
-                        entries.settle(units as usize);
+                        entries.settle(units as usize, &mut Vec::new());
                     }
                 }
-                entries.settle(units as usize);
+                entries.settle(units as usize, &mut Vec::new());
                 assert_eq!(entries.iter().count(), all.len());
                 let found: Vec<Entry> = walked(&[&entries]).into_iter().flat_map(|(_, lanes)| lanes.concat()).collect();
                 let same = |a: &Entry, b: &Entry| a.order(b).is_eq();
@@ -248,7 +259,7 @@ mod tests {
         let of = |entries: &[Entry]| {
             let mut all = Entries::default();
             entries.iter().for_each(|entry| all.push(*entry));
-            all.settle(10);
+            all.settle(10, &mut Vec::new());
             all
         };
         let (a, b) =

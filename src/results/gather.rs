@@ -72,6 +72,17 @@ pub(super) struct Gathered {
     any: Entries,
     /// Whether units without an exposure are left out; then more cannot be read.
     exposed_only: bool,
+    /// Room for a block's hashes and numbers.
+    hashes: Vec<u64>,
+    numbers: Vec<u32>,
+}
+
+/// What a pass over the log takes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Wanted {
+    All,
+    Exposures,
+    EventsOfTheExposed,
 }
 
 /// A set of entries that is always empty: of names that the log does not have.
@@ -96,6 +107,8 @@ impl Gathered {
             plain: Vec::new(),
             any: Entries::default(),
             exposed_only: false,
+            hashes: Vec::new(),
+            numbers: Vec::new(),
         }
     }
 
@@ -180,9 +193,7 @@ impl Gathered {
 
     /// Reads on to the end of the log. `false` if what is gathered grew beyond `bound` bytes, and reading stopped there.
     pub fn read_on<L: Log + ?Sized>(&mut self, log: &L, until: Timestamp, bound: usize) -> Result<bool, LogError> {
-        let terms = log.terms();
-        let read = Reading::new(&self.order, terms, until);
-        self.exposures.iter_mut().for_each(|exposures| exposures.learn(terms));
+        let read = self.reading(log.terms(), until);
         for exposure in std::mem::take(&mut self.ahead) {
             self.expose(exposure, &read);
         }
@@ -190,7 +201,7 @@ impl Gathered {
         let read_to = self.read_to;
         log.scan(read_to, &read.fields, &mut |first, columns, texts| {
             let skipped = read_to.0.saturating_sub(first.0) as usize;
-            self.take(&read, columns, texts, skipped.min(columns.len()));
+            self.take(&read, columns, texts, skipped.min(columns.len()), Wanted::All);
             self.read_to = Sequence(first.0 + columns.len() as u64);
             within_bound = self.bytes() <= bound;
             if within_bound { ControlFlow::Continue(()) } else { ControlFlow::Break(()) }
@@ -201,59 +212,97 @@ impl Gathered {
         Ok(within_bound)
     }
 
-    fn settle(&mut self) {
-        let units = self.roster.len();
-        self.plain.iter_mut().for_each(|plain| plain.entries.settle(units));
-        self.filtered.iter_mut().for_each(|filtered| filtered.entries.settle(units));
-        self.any.settle(units);
-    }
-
     /// Gathers the exposures only, then the events of exposed units only: two passes and less memory. Nothing can be read on
     /// after it.
     pub fn read_exposed_only<L: Log + ?Sized>(&mut self, log: &L, until: Timestamp) -> Result<(), LogError> {
-        let terms = log.terms();
-        let read = Reading::new(&self.order, terms, until);
-        self.exposures.iter_mut().for_each(|exposures| exposures.learn(terms));
-        log.scan(Sequence(0), &read.fields, &mut |_, columns, texts| {
-            self.take_exposures(&read, columns, texts, 0);
-            ControlFlow::Continue(())
-        })?;
+        let read = self.reading(log.terms(), until);
+        for wanted in [Wanted::Exposures, Wanted::EventsOfTheExposed] {
+            log.scan(Sequence(0), &read.fields, &mut |_, columns, texts| {
+                self.take(&read, columns, texts, 0, wanted);
+                ControlFlow::Continue(())
+            })?;
+        }
         self.exposed_only = true;
-        log.scan(Sequence(0), &read.fields, &mut |_, columns, texts| {
-            self.take_events(&read, columns, texts, 0);
-            ControlFlow::Continue(())
-        })?;
         self.read_to = log.next_sequence();
         self.settle();
         Ok(())
     }
 
-    fn take(&mut self, read: &Reading<'_>, columns: &Columns, texts: &[FieldColumn], skipped: usize) {
-        self.take_exposures(read, columns, texts, skipped);
-        self.take_events(read, columns, texts, skipped);
+    fn reading(&mut self, terms: &Terms, until: Timestamp) -> Reading {
+        self.exposures.iter_mut().for_each(|exposures| exposures.learn(terms));
+        if self.plain.len() <= terms.names.len() {
+            self.plain.resize_with(terms.names.len() + 1, Plain::default);
+            for (id, text) in terms.names.iter() {
+                let wanted = self.order.names.as_ref().is_none_or(|names| names.iter().any(|name| name == text));
+                self.plain[id.0 as usize].wanted = wanted;
+            }
+        }
+        Reading::new(&self.order, &self.exposures, terms, until)
     }
 
-    fn take_exposures(&mut self, read: &Reading<'_>, columns: &Columns, texts: &[FieldColumn], skipped: usize) {
-        let units = read.id_type.and_then(|id_type| columns.units_of(id_type));
-        let relevant = |subject: u32| self.exposures.iter().any(|exposures| exposures.is_relevant(subject));
-        let rows: Vec<usize> = (skipped..columns.len())
-            .filter(|&row| columns.subject[row] != 0 && relevant(columns.subject[row]))
-            .collect();
-        let mut strata = StrataReader::new(read, columns, texts);
-        for row in rows {
-            let hash = units.map_or(0, |units| units[row]);
-            let exposure = SeenExposure {
-                subject: columns.subject[row],
-                time: Timestamp(columns.time[row]),
-                unit: if hash == 0 { NOBODY } else { self.roster.number(hash) },
-                in_environment: read.is_in_environment(columns.environment[row]),
-                text: strata.text(row).map(|text| self.strata.get_or_insert_default().code(text)),
-            };
-            self.expose(exposure, read);
+    /// Puts in order what came. The largest goes first, so that the room it leaves serves all others.
+    fn settle(&mut self) {
+        let units = self.roster.len();
+        let plain = self.plain.iter_mut().map(|plain| &mut plain.entries);
+        let filtered = self.filtered.iter_mut().map(|filtered| &mut filtered.entries);
+        let mut all: Vec<&mut Entries> = plain.chain(filtered).chain([&mut self.any]).collect();
+        all.sort_by_key(|entries| std::cmp::Reverse(entries.unsettled()));
+        let mut room = Vec::new();
+        for entries in all {
+            entries.settle(units, &mut room);
         }
     }
 
-    fn expose(&mut self, exposure: SeenExposure, read: &Reading<'_>) {
+    fn take(&mut self, read: &Reading, columns: &Columns, texts: &[FieldColumn], skipped: usize, wanted: Wanted) {
+        let nobody = Vec::new();
+        let units = read.id_type.and_then(|id_type| columns.units_of(id_type)).unwrap_or(&nobody);
+        let is_exposure = |row: usize| read.is_relevant(columns.subject[row]);
+        let is_event = |row: usize| {
+            makes_metrics(columns.kind[row]) && read.is_in_environment(columns.environment[row]) && !units.is_empty()
+        };
+        // The hash of each row that counts, 0 for the others.
+        let mut hashes = std::mem::take(&mut self.hashes);
+        let mut numbers = std::mem::take(&mut self.numbers);
+        hashes.clear();
+        numbers.clear();
+        hashes.extend((0..columns.len()).map(|row| {
+            let counts = row >= skipped
+                && match wanted {
+                    Wanted::All => is_event(row) || is_exposure(row),
+                    Wanted::Exposures => is_exposure(row),
+                    Wanted::EventsOfTheExposed => is_event(row),
+                };
+            if counts { units.get(row).copied().unwrap_or(0) } else { 0 }
+        }));
+        self.roster.numbers(&hashes, wanted != Wanted::EventsOfTheExposed, &mut numbers);
+        if wanted != Wanted::EventsOfTheExposed {
+            let mut strata = StrataReader::new(read, columns, texts);
+            for row in (skipped..columns.len()).filter(|row| is_exposure(*row)) {
+                let exposure = SeenExposure {
+                    subject: columns.subject[row],
+                    time: Timestamp(columns.time[row]),
+                    unit: numbers[row],
+                    in_environment: read.is_in_environment(columns.environment[row]),
+                    text: strata.text(row).map(|text| self.strata.get_or_insert_default().code(text)),
+                };
+                self.expose(exposure, read);
+            }
+        }
+        if wanted != Wanted::Exposures && !units.is_empty() {
+            // No event is an exposure: what is left are the rows of events.
+            for (row, number) in numbers.iter_mut().enumerate().filter(|(_, number)| **number != NOBODY) {
+                if !makes_metrics(columns.kind[row])
+                    || (wanted == Wanted::EventsOfTheExposed && !self.is_exposed(*number))
+                {
+                    *number = NOBODY;
+                }
+            }
+            self.take_events(read, columns, texts, &numbers);
+        }
+        (self.hashes, self.numbers) = (hashes, numbers);
+    }
+
+    fn expose(&mut self, exposure: SeenExposure, read: &Reading) {
         if self.order.end.is_none() && exposure.time >= read.until {
             self.ahead.push(exposure);
             return;
@@ -272,28 +321,8 @@ impl Gathered {
         self.exposures.iter().any(|exposures| exposures.has_met(unit))
     }
 
-    fn take_events(&mut self, read: &Reading<'_>, columns: &Columns, texts: &[FieldColumn], skipped: usize) {
-        let Some(units) = read.id_type.and_then(|id_type| columns.units_of(id_type)) else { return };
-        if self.plain.len() <= read.terms.names.len() {
-            self.plain.resize_with(read.terms.names.len() + 1, Plain::default);
-            for (id, text) in read.terms.names.iter() {
-                let wanted = self.order.names.as_ref().is_none_or(|names| names.iter().any(|name| name == text));
-                self.plain[id.0 as usize].wanted = wanted;
-            }
-        }
-        // The hash of each row whose event counts, 0 for the others.
-        let counts = |row: usize| makes_metrics(columns.kind[row]) && read.is_in_environment(columns.environment[row]);
-        let hashes: Vec<u64> =
-            (0..columns.len()).map(|row| if row >= skipped && counts(row) { units[row] } else { 0 }).collect();
-        let mut numbers = Vec::with_capacity(hashes.len());
-        self.roster.numbers(&hashes, !self.exposed_only, &mut numbers);
-        if self.exposed_only {
-            for number in numbers.iter_mut().filter(|number| **number != NOBODY) {
-                if !self.is_exposed(*number) {
-                    *number = NOBODY;
-                }
-            }
-        }
+    /// `numbers`: by row the unit's number, `NOBODY` where the row is no event that counts.
+    fn take_events(&mut self, read: &Reading, columns: &Columns, texts: &[FieldColumn], numbers: &[u32]) {
         self.seen.resize(self.roster.len(), false);
         for (row, &unit) in numbers.iter().enumerate().filter(|(_, unit)| **unit != NOBODY) {
             let time = columns.time[row];
@@ -349,14 +378,16 @@ pub(super) fn is_plain(source: &EventSource) -> bool {
 
 /// Whether events of this kind are metrics without any set-up.
 fn makes_metrics(kind: u8) -> bool {
-    const KINDS: [u8; 5] =
-        [Kind::Track as u8, Kind::Page as u8, Kind::Screen as u8, Kind::Group as u8, Kind::Custom as u8];
-    KINDS.contains(&kind)
+    const BITS: u64 = 1 << Kind::Track as u8
+        | 1 << Kind::Page as u8
+        | 1 << Kind::Screen as u8
+        | 1 << Kind::Group as u8
+        | 1 << Kind::Custom as u8;
+    kind < 64 && BITS >> kind & 1 == 1
 }
 
 /// What one pass over the log goes by: the order in the numbers of this moment's dictionaries.
-struct Reading<'a> {
-    terms: &'a Terms,
+struct Reading {
     id_type: Option<TermId>,
     environment: Option<TermId>,
     start: Option<Timestamp>,
@@ -364,12 +395,14 @@ struct Reading<'a> {
     fields: Vec<Field>,
     /// By source that looks into events: where its texts are; `None` while the log has no such event.
     looks: Vec<Option<Look>>,
+    /// By subject: whether an exposure to it is one to the experiment or gate.
+    relevant: Vec<bool>,
     /// Names of exposures, each with the place of its break-down text among the fields.
     told_apart: HashMap<u32, usize>,
 }
 
-impl<'a> Reading<'a> {
-    fn new(order: &Order, terms: &'a Terms, until: Timestamp) -> Reading<'a> {
+impl Reading {
+    fn new(order: &Order, exposures: &[Exposures], terms: &Terms, until: Timestamp) -> Reading {
         let mut fields: Vec<Field> = Vec::new();
         let mut place = |field: Field| match fields.iter().position(|known| *known == field) {
             Some(at) => at,
@@ -391,8 +424,9 @@ impl<'a> Reading<'a> {
                 }
             }
         }
+        let relevant = |subject| exposures.iter().any(|exposures| exposures.is_relevant(subject));
         Reading {
-            terms,
+            relevant: (0..=terms.subjects.len() as u32).map(relevant).collect(),
             id_type: terms.id_type(&order.id_type),
             environment: terms.environments.find(&order.environment),
             start: order.start,
@@ -401,6 +435,10 @@ impl<'a> Reading<'a> {
             looks,
             told_apart,
         }
+    }
+
+    fn is_relevant(&self, subject: u32) -> bool {
+        subject != 0 && self.relevant.get(subject as usize).copied().unwrap_or(false)
     }
 
     fn is_in_environment(&self, environment: u32) -> bool {
@@ -500,7 +538,7 @@ fn text_number(text: &str) -> f64 {
 
 /// Finds the break-down text of exposures in a block.
 struct StrataReader<'a> {
-    read: &'a Reading<'a>,
+    read: &'a Reading,
     columns: &'a Columns,
     texts: &'a [FieldColumn],
     /// By name: the next row to look at, and how many rows of the name lie before it.
@@ -508,7 +546,7 @@ struct StrataReader<'a> {
 }
 
 impl<'a> StrataReader<'a> {
-    fn new(read: &'a Reading<'a>, columns: &'a Columns, texts: &'a [FieldColumn]) -> StrataReader<'a> {
+    fn new(read: &'a Reading, columns: &'a Columns, texts: &'a [FieldColumn]) -> StrataReader<'a> {
         StrataReader { read, columns, texts, passed: HashMap::new() }
     }
 

@@ -36,6 +36,18 @@ impl Lanes {
         days.map(|day| day.iter().map(|(_, amount)| amount).sum::<f64>().min(cap)).sum()
     }
 
+    /// How many days have an event.
+    fn count_days(&self, walk: &Walk<'_>, span: &Span) -> usize {
+        match self.places.as_slice() {
+            // In order of time already.
+            [place] => {
+                let events = within(walk.lane(*place), span);
+                events.chunk_by(|a, b| day_of(a.time) == day_of(b.time)).count()
+            }
+            _ => self.days(walk, span).len(),
+        }
+    }
+
     /// The days with an event, ascending, each once.
     fn days(&self, walk: &Walk<'_>, span: &Span) -> Vec<i64> {
         let mut days: Vec<i64> = self.events(walk, span).map(|event| day_of(event.time)).collect();
@@ -93,7 +105,7 @@ impl Quantity<Lanes> {
             }
             Quantity::DayShare(lanes) => {
                 let (first, last) = span.days();
-                lanes.days(walk, span).len() as f64 / (last - first + 1) as f64
+                lanes.count_days(walk, span) as f64 / (last - first + 1) as f64
             }
             Quantity::RollingShare { measure, days } => {
                 let (first, last) = span.days();
