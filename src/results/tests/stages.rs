@@ -124,7 +124,11 @@ fn a_report_tells_its_stages() {
     let second = serde_json::json!({"start": at(DAY).0, "end": at(2 * DAY).0, "passPercentage": 10.0, "used": true});
     assert_eq!(rule["stages"][1], second);
     assert!(rule["stages"][0]["start"].is_null() && rule["stages"][2]["end"].is_null());
+    let text = render(&asked(&[], &grown, &[]), 200);
+    let lines = ["stage 1: 0 %, stage 2: 10 % from ", "(analysed), stage 3: 50 % from ", "Groups of equal size"];
+    assert!(lines.iter().all(|line| text.contains(line)), "{text}");
     let always = rolled_out(&[50.0], DAY);
+    assert!(!render(&asked(&[], &always, &[]), 200).contains("stage"));
     assert_eq!(told(&always, &[]), ("1".into(), "whole".into(), vec![true]));
 
     for (question, options, code) in [

@@ -454,6 +454,8 @@ const EVENT_FILTERS: &[(&str, &str)] = &[
 
 const GATE_REPORT_OPTIONS: &[(&str, &str)] = &[
     ("rule", "Only this rule, by its ID"),
+    ("stage", "A stage of the rule's roll-out by its number, or all; without it the last one with those it continues"),
+    ("balance", "whole or balanced: all that passed and failed, or sides of equal size"),
     ("level", "The level of the intervals, above 0.5 and below 1; 0.95"),
     ("crossovers", "Units that met two groups: exclude (as without it), first or both"),
     (
