@@ -12,6 +12,7 @@ mod compare;
 mod criterion;
 mod definition;
 mod entries;
+mod filter;
 mod funnel;
 mod gather;
 mod health;
@@ -39,6 +40,7 @@ pub use definition::{
     Criterion, CriterionOf, CriterionTest, Definition, EventName, EventSource, Funnel, FunnelCounts, FunnelOrder,
     Measure, Quantity, Taken,
 };
+pub use filter::{TextFilter, UnitFilter, UnitSet};
 pub use health::{CROSSOVERS_ALERT, CROSSOVERS_WARNING, FEW_UNITS, UNMATCHED_WARNING};
 pub use log::StoredLog;
 pub use metric::TOP_NAMES;

@@ -52,7 +52,10 @@ impl Scene<'_> {
         let exposures = self.gathered.exposures(split.rule_id())?;
         let draws = split.stages.as_ref().is_some_and(|stages| stages.sides == Sides::Balanced);
         let hashes = if draws { self.gathered.hashes() } else { Vec::new() };
-        let units = exposures.settle(split, self.options.crossovers, self.gathered.ahead(), &hashes);
+        let mut units = exposures.settle(split, self.options.crossovers, self.gathered.ahead(), &hashes);
+        if let Some(sieve) = self.gathered.sieve(&self.options.units) {
+            units.keep(|unit, since| sieve.lets_through(unit, since));
+        }
         let scene = Scene { clock: self.clock.within(split), ..*self };
         Some(scene.of_units(split, &units))
     }
@@ -83,6 +86,7 @@ impl Scene<'_> {
             crossovers: units.crossovers,
             overridden: units.overridden,
             other_stages: units.other_stages,
+            filtered: units.filtered,
             not_counted: units.not_counted.iter().map(|(reason, count)| (reason.as_str().to_owned(), *count)).collect(),
             health: health::checks(self, split, units, &metrics, &balance),
             strata: self.strata(split, units),

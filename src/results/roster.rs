@@ -53,6 +53,11 @@ impl Roster {
         hashes
     }
 
+    /// The number of a unit that is known.
+    pub fn find(&self, hash: u64) -> Option<u32> {
+        self.numbers.get(&hash).copied()
+    }
+
     /// The numbers of units, `NOBODY` for a hash of 0; new ones get one if `enter` says so and are nobody otherwise.
     pub fn numbers(&mut self, hashes: &[u64], enter: bool, into: &mut Vec<u32>) {
         for part in hashes.chunks(LOOKED_UP_AT_ONCE) {
