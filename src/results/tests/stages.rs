@@ -286,6 +286,22 @@ fn a_stage_by_itself_is_the_report_of_its_time() {
 }
 
 #[test]
+fn units_that_a_filter_keeps_out_are_neither_used_nor_left_over() {
+    let question = rolled_out(&[10.0, 50.0], 10 * DAY);
+    let rows = growing(2, 0);
+    let border = at(10 * DAY).0.to_string();
+    let counts = |found: &Analysis| -> Vec<(u64, u64)> {
+        found.groups.iter().map(|group| (group.units, group.unused)).collect()
+    };
+    let early = analysed(&rows, &question, &[("exposedUntil", &border)]);
+    let first = analysed(&rows, &question, &[("stage", "1"), ("balance", "balanced")]);
+    assert_eq!(counts(&early), counts(&first));
+    assert!(counts(&first)[0].1 > 0);
+    let late = analysed(&rows, &question, &[("exposedFrom", &border)]);
+    assert_eq!(counts(&late)[0].1, 0, "at 50 % nobody is left over");
+}
+
+#[test]
 fn pooled_stages_add_up_from_their_equal_parts() {
     let question = rolled_out(&[10.0, 20.0, 50.0], 7 * DAY);
     for seed in 0..5 {
