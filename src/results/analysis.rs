@@ -4,6 +4,7 @@
 use super::calendar::{DAY, Span, day_of, start_of};
 use super::compare::{Manner, Part};
 use super::definition::{EventName, Quantity};
+use super::evidence::Evidence;
 use super::gather::Gathered;
 use super::health;
 use super::options::{Breakdown, Options, Sides};
@@ -15,7 +16,7 @@ use super::report::{
 use super::series::{Days, series};
 use super::strata::NO_TEXT;
 use super::tally::{Classes, Clockwork, Sums, Tally, Wanted, tally};
-use super::units::{Member, Units};
+use super::units::{Exposures, Member, Units};
 use crate::stats::{self, Bonferroni, Level, Scope, Scorecard, Undefined};
 use crate::store::Terms;
 use std::collections::BTreeMap;
@@ -37,6 +38,8 @@ pub(super) struct Scene<'a> {
     pub metrics: &'a [MetricChoice],
     pub clock: Clockwork,
     pub sequential: bool,
+    /// When the log's last event was received.
+    pub as_of: Option<i64>,
 }
 
 /// A metric with what it came to.
@@ -50,22 +53,28 @@ impl Scene<'_> {
     /// The analysis of one split; `None` if its exposures were not gathered.
     pub fn analysis(&self, split: &Split) -> Option<Analysis> {
         let exposures = self.gathered.exposures(split.rule_id())?;
+        let units = self.units(split, exposures);
+        let scene = Scene { clock: self.clock.within(split), ..*self };
+        Some(scene.of_units(split, &units))
+    }
+
+    /// Who takes part in a split.
+    pub fn units(&self, split: &Split, exposures: &Exposures) -> Units {
         let draws = split.stages.as_ref().is_some_and(|stages| stages.sides == Sides::Balanced);
         let hashes = if draws { self.gathered.hashes() } else { Vec::new() };
         let mut units = exposures.settle(split, self.options.crossovers, self.gathered.ahead(), &hashes);
         if let Some(sieve) = self.gathered.sieve(&self.options.units) {
             units.keep(|unit, since| sieve.lets_through(unit, since));
         }
-        let scene = Scene { clock: self.clock.within(split), ..*self };
-        Some(scene.of_units(split, &units))
+        units
     }
 
     fn of_units(&self, split: &Split, units: &Units) -> Analysis {
         let by_group = |_: u32, member: &Member| member.group();
         let classes = Classes { units, sizes: units.sizes.clone(), of: &by_group };
-        let wanted = Wanted { winsorize: self.options.winsorize, cuped: self.options.cuped };
+        let wanted = |choice: &MetricChoice| Wanted { before: health::before(choice.role), ..self.wanted() };
         let computed: Vec<Computed<'_>> =
-            self.metrics.iter().map(|choice| self.compute(choice, &classes, wanted)).collect();
+            self.metrics.iter().map(|choice| self.compute(choice, &classes, wanted(choice))).collect();
         let whole = Part { first: 0 };
         let mut metrics: Vec<Metric> =
             computed.iter().map(|of| self.metric(split, &of.plan, of.choice, &of.tally, whole)).collect();
@@ -80,6 +89,9 @@ impl Scene<'_> {
             }
         }
         let (srm, balance) = srm(&units.sizes, split);
+        let before = computed.iter().filter_map(|of| Some((of.choice, of.tally.before.as_ref()?)));
+        let mut evidence = Evidence { pre_experiment: health::compare(split, before), ..Evidence::default() };
+        let subject = health::Subject { scene: self, split, units, metrics: &metrics, balance: &balance };
         Analysis {
             rule: RuleSummary::of(split),
             groups: group_summaries(split, units),
@@ -88,12 +100,18 @@ impl Scene<'_> {
             other_stages: units.other_stages,
             filtered: units.filtered,
             not_counted: units.not_counted.iter().map(|(reason, count)| (reason.as_str().to_owned(), *count)).collect(),
-            health: health::checks(self, split, units, &metrics, &balance),
+            health: subject.checks(&mut evidence),
+            evidence,
             strata: self.strata(split, units),
             srm,
             metrics,
             exposure_days,
         }
+    }
+
+    /// The variants that were asked for.
+    fn wanted(&self) -> Wanted {
+        Wanted { winsorize: self.options.winsorize, cuped: self.options.cuped, before: false }
     }
 
     fn compute<'a>(&self, choice: &'a MetricChoice, classes: &Classes<'_>, wanted: Wanted) -> Computed<'a> {
@@ -222,7 +240,7 @@ impl Scene<'_> {
                 classes.sizes[class] += 1;
             }
         }
-        let wanted = Wanted { winsorize: self.options.winsorize, cuped: self.options.cuped };
+        let wanted = self.wanted();
         let computed: Vec<Computed<'_>> =
             self.metrics.iter().map(|choice| self.compute(choice, &classes, wanted)).collect();
         let stratum = |(place, (value, other)): (usize, (Option<String>, bool))| {
@@ -245,7 +263,7 @@ impl Scene<'_> {
         let parts = Parts::largest(self.gathered.label_sizes(), |code| self.gathered.label(code));
         let by_group = |_: u32, member: &Member| member.group();
         let classes = Classes { units, sizes: units.sizes.clone(), of: &by_group };
-        let wanted = Wanted { winsorize: self.options.winsorize, cuped: self.options.cuped };
+        let wanted = self.wanted();
         let stratum = |(place, (value, other)): (usize, (Option<String>, bool))| {
             let picked = self.gathered.picked(|label| parts.place(label) == place);
             let metric = |choice: &MetricChoice| {

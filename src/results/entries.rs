@@ -141,6 +141,11 @@ impl<'a> Walk<'a> {
         Some(unit)
     }
 
+    /// Whether the present unit has an entry of any source before a moment.
+    pub fn begins_before(&self, moment: i64) -> bool {
+        (0..self.lanes.len()).any(|at| self.lane(at).first().is_some_and(|entry| entry.time < moment))
+    }
+
     /// The present unit's entries of one source, in order of time.
     pub fn lane(&self, at: usize) -> &[Entry] {
         let lane = &self.lanes[at];

@@ -2,6 +2,11 @@
 //! split, and the events of each source by unit. Decides nothing about periods' ends, groups or metrics: whatever may still
 //! change with the next event is decided when a report is made.
 
+mod again;
+
+pub(super) use again::Seen;
+
+use super::census::Census;
 use super::criterion::number;
 use super::definition::{CriterionOf, EventName, EventSource, Taken};
 use super::entries::{Entries, Entry};
@@ -69,8 +74,9 @@ pub(super) struct Gathered {
     passing: Option<Passing>,
     /// The texts by which events are told apart.
     labels: Texts,
-    /// By unit: whether it has any event that metrics can be made of.
-    seen: Vec<bool>,
+    /// By unit: how many events that metrics can be made of it has in the period.
+    seen: Vec<u32>,
+    census: Census,
     /// By event name.
     plain: Vec<Plain>,
     filtered: Vec<Filtered>,
@@ -110,6 +116,7 @@ impl Gathered {
             exposures,
             ahead: Vec::new(),
             seen: Vec::new(),
+            census: Census::default(),
             plain: Vec::new(),
             any: Entries::default(),
             exposed_only: false,
@@ -147,8 +154,13 @@ impl Gathered {
         Sieve::new(filter, self.passing.as_ref(), &self.roster)
     }
 
-    pub fn has_events(&self, unit: u32) -> bool {
-        self.seen.get(unit as usize).copied().unwrap_or(false)
+    /// How many events that metrics can be made of a unit has in the period.
+    pub fn events_of(&self, unit: u32) -> u32 {
+        self.seen.get(unit as usize).copied().unwrap_or(0)
+    }
+
+    pub fn census(&self) -> &Census {
+        &self.census
     }
 
     /// By event name: how many events of it could count.
@@ -198,8 +210,8 @@ impl Gathered {
     pub fn bytes(&self) -> usize {
         let plain = self.plain.iter().map(|plain| plain.entries.bytes()).sum::<usize>();
         let filtered = self.filtered.iter().map(|filtered| filtered.entries.bytes()).sum::<usize>();
-        let units = self.roster.len() * (16 + 16 * self.exposures.len() + 1);
-        plain + filtered + self.any.bytes() + units
+        let units = self.roster.len() * (16 + 16 * self.exposures.len() + 4);
+        plain + filtered + self.any.bytes() + units + self.census.bytes()
     }
 
     /// Reads on to the end of the log. `false` if what is gathered grew beyond `bound` bytes, and reading stopped there.
@@ -297,6 +309,9 @@ impl Gathered {
                     text: None,
                     passes: true,
                 };
+                if exposure.in_environment {
+                    self.census.take_exposure(columns, row, exposure.unit != NOBODY);
+                }
                 if let Some((text, filtered)) = strata.texts(row) {
                     exposure.text = text.map(|text| self.strata.get_or_insert_default().code(text));
                     let mut filters = self.order.texts.iter().zip(filtered);
@@ -304,6 +319,12 @@ impl Gathered {
                 }
                 self.expose(exposure, read);
             }
+        }
+        if wanted != Wanted::Exposures {
+            let is_event =
+                |row: usize| makes_metrics(columns.kind[row]) && read.is_in_environment(columns.environment[row]);
+            let counted = (skipped..columns.len()).filter(|&row| is_event(row) && read.may_count(columns.time[row]));
+            self.census.take_events(columns, read.id_type, counted);
         }
         if wanted != Wanted::Exposures && !units.is_empty() {
             // No event is an exposure: what is left are the rows of events.
@@ -343,13 +364,14 @@ impl Gathered {
 
     /// `numbers`: by row the unit's number, `NOBODY` where the row is no event that counts.
     fn take_events(&mut self, read: &Reading, columns: &Columns, texts: &[FieldColumn], numbers: &[u32]) {
-        self.seen.resize(self.roster.len(), false);
+        self.seen.resize(self.roster.len(), 0);
         for (row, &unit) in numbers.iter().enumerate().filter(|(_, unit)| **unit != NOBODY) {
             let time = columns.time[row];
-            // An open end moves on with the log: what lies beyond it today is in the period tomorrow.
-            let in_period =
-                read.start.is_none_or(|start| start.0 <= time) && self.order.end.is_none_or(|end| time < end.0);
-            self.seen[unit as usize] |= in_period;
+            let in_period = read.may_count(time);
+            if in_period {
+                self.seen[unit as usize] += 1;
+                self.census.note(unit, time, columns.received[row]);
+            }
             let Some(plain) = self.plain.get_mut(columns.name[row] as usize) else { continue };
             plain.volume += u64::from(in_period);
             let entry = Entry { unit, label: 0, time, value: columns.value[row] };
@@ -406,12 +428,20 @@ fn makes_metrics(kind: u8) -> bool {
     kind < 64 && BITS >> kind & 1 == 1
 }
 
+/// The names of exposures that the log has.
+fn exposure_names(terms: &Terms) -> impl Iterator<Item = TermId> {
+    let kinds = [Kind::GateExposure, Kind::ConfigExposure, Kind::LayerExposure];
+    kinds.into_iter().filter_map(|kind| terms.names.find(&format!("statsig::{kind}")))
+}
+
 /// What one pass over the log goes by: the order in the numbers of this moment's dictionaries.
 struct Reading {
     id_type: Option<TermId>,
     environment: Option<TermId>,
     start: Option<Timestamp>,
     until: Timestamp,
+    /// The end that was set.
+    end: Option<Timestamp>,
     fields: Vec<Field>,
     /// By source that looks into events: where its texts are; `None` while the log has no such event.
     looks: Vec<Option<Look>>,
@@ -437,8 +467,7 @@ impl Reading {
         };
         let looks = order.filtered.iter().map(|source| Look::new(source, label, terms, &mut place)).collect();
         let mut told_apart = HashMap::new();
-        for kind in [Kind::GateExposure, Kind::ConfigExposure, Kind::LayerExposure] {
-            let Some(name) = terms.names.find(&format!("statsig::{kind}")) else { continue };
+        for name in exposure_names(terms) {
             let mut field = |place_: Place, key: &str| place(Field { name, place: place_, key: key.to_owned() });
             let breakdown = match &order.breakdown {
                 Some(Breakdown::Unit(at, key)) => Some(field(*at, key)),
@@ -456,6 +485,7 @@ impl Reading {
             environment: terms.environments.find(&order.environment),
             start: order.start,
             until,
+            end: order.end,
             fields,
             looks,
             told_apart,
@@ -464,6 +494,12 @@ impl Reading {
 
     fn is_relevant(&self, subject: u32) -> bool {
         subject != 0 && self.relevant.get(subject as usize).copied().unwrap_or(false)
+    }
+
+    /// Whether an event of this moment counts, if not today: an open end moves on with the log, and what lies beyond it today
+    /// is in the period tomorrow.
+    fn may_count(&self, time: i64) -> bool {
+        self.start.is_none_or(|start| start.0 <= time) && self.end.is_none_or(|end| time < end.0)
     }
 
     fn is_in_environment(&self, environment: u32) -> bool {

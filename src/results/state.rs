@@ -2,6 +2,7 @@
 
 use super::analysis::{self, Scene};
 use super::gather::{Gathered, Order};
+use super::health;
 use super::metric::{self, Needs};
 use super::options::{Breakdown, Options};
 use super::question::{Design, Question};
@@ -128,9 +129,15 @@ fn conclude<L: Log + ?Sized>(
         metrics: &metrics,
         clock: Clockwork::new(options, period.start.map(|start| start.0), period.until.0),
         sequential,
+        as_of: as_of.map(|time| time.0),
     };
-    let mut analyses: Vec<Analysis> =
-        question.splits(options)?.iter().filter_map(|split| scene.analysis(split)).collect();
+    let mut analyses: Vec<Analysis> = Vec::new();
+    for split in question.splits(options)? {
+        if let Some(mut analysis) = scene.analysis(&split) {
+            health::name_suspects(log, &scene, &split, &mut analysis)?;
+            analyses.push(analysis);
+        }
+    }
     let analysis = if analyses.len() == 1 { analyses.pop() } else { None };
     let ms = |time: Option<Timestamp>| time.map(|time| time.0);
     Ok(Report {

@@ -83,6 +83,8 @@ pub(super) struct Tally {
     pub plain: Sums,
     pub winsorized: Option<Winsorized>,
     pub cuped: Option<SumsBefore>,
+    /// What was before the exposure by itself, of all units, or of a ratio of those that took part then.
+    pub before: Option<Sums>,
     /// By class: units with anything before their exposure.
     pub with_before: Vec<u64>,
     /// Of a funnel: each step but the first, over the one before it.
@@ -102,6 +104,8 @@ pub(super) struct Winsorized {
 pub(super) struct Wanted {
     pub winsorize: Option<f64>,
     pub cuped: bool,
+    /// What was before the exposure by itself.
+    pub before: bool,
 }
 
 /// Who belongs to which class.
@@ -132,6 +136,7 @@ pub(super) fn tally<'a>(
             let wanted = Wanted {
                 winsorize: wanted.winsorize.filter(|_| quantity.has_tail()),
                 cuped: wanted.cuped && quantity.has_covariate(),
+                before: wanted.before && quantity.has_covariate(),
             };
             one(walk(), classes, clock, wanted, |walk, span| [quantity.of(walk, span)])
         }
@@ -139,6 +144,7 @@ pub(super) fn tally<'a>(
             let wanted = Wanted {
                 winsorize: wanted.winsorize.filter(|_| numerator.has_tail() || denominator.has_tail()),
                 cuped: wanted.cuped && numerator.has_covariate() && denominator.has_covariate(),
+                before: wanted.before && numerator.has_covariate() && denominator.has_covariate(),
             };
             two(walk(), classes, clock, wanted, |walk, span| [numerator.of(walk, span), denominator.of(walk, span)])
         }
@@ -152,7 +158,7 @@ pub(super) fn tally<'a>(
                 [taken[last], taken[0]]
             });
             let step = |step: usize| {
-                let wanted = Wanted { winsorize: None, cuped: false };
+                let wanted = Wanted { winsorize: None, cuped: false, before: false };
                 let found = two(walk(), classes, clock, wanted, |walk, span| {
                     let taken = steps.of(walk, span);
                     [taken[step], taken[step - 1]]
@@ -179,7 +185,9 @@ fn samples<const K: usize>(
     while let Some(unit) = walk.advance() {
         for member in classes.units.memberships(unit) {
             let Some(class) = (classes.of)(unit, member) else { continue };
-            let before = if with_before { of(&walk, &clock.before(member)) } else { [0.0; K] };
+            let earlier = clock.before(member);
+            let has_before = with_before && walk.begins_before(earlier.until);
+            let before = if has_before { of(&walk, &earlier) } else { [0.0; K] };
             each(Sample { class, after: of(&walk, &clock.after(member)), before });
         }
     }
@@ -195,15 +203,21 @@ fn one(
     let count = classes.sizes.len();
     let mut plain = vec![CoMoments::<1>::default(); count];
     let mut cuped = wanted.cuped.then(|| vec![CoMoments::<2>::default(); count]);
+    let mut earlier = wanted.before.then(|| vec![CoMoments::<1>::default(); count]);
     let mut with_before = vec![0u64; count];
     let mut kept: Vec<Sample<1>> = Vec::new();
-    samples(walk, classes, clock, wanted.cuped, of, |sample| {
+    samples(walk, classes, clock, wanted.cuped || wanted.before, of, |sample| {
         let Sample { class, after: [after], before: [before] } = sample;
         if after == 0.0 && before == 0.0 {
             return;
         }
         plain[class].push([after]);
-        with_before[class] += u64::from(before != 0.0);
+        if before != 0.0 {
+            with_before[class] += 1;
+            if let Some(earlier) = &mut earlier {
+                earlier[class].push([before]);
+            }
+        }
         if let Some(cuped) = &mut cuped {
             cuped[class].push([after, before]);
         }
@@ -229,7 +243,15 @@ fn one(
     });
     fill(&mut plain, &classes.sizes);
     cuped.iter_mut().for_each(|cuped| fill(cuped, &classes.sizes));
-    Tally { plain: Sums::One(plain), winsorized, cuped: cuped.map(SumsBefore::One), with_before, steps: Vec::new() }
+    earlier.iter_mut().for_each(|earlier| fill(earlier, &classes.sizes));
+    Tally {
+        plain: Sums::One(plain),
+        winsorized,
+        cuped: cuped.map(SumsBefore::One),
+        before: earlier.map(Sums::One),
+        with_before,
+        steps: Vec::new(),
+    }
 }
 
 /// Adds zeros for the units of each class that have nothing.
@@ -250,10 +272,16 @@ fn two(
     let count = classes.sizes.len();
     let mut plain = vec![CoMoments::<2>::default(); count];
     let mut cuped = wanted.cuped.then(|| vec![CoMoments::<4>::default(); count]);
+    let mut earlier = wanted.before.then(|| vec![CoMoments::<2>::default(); count]);
     let mut with_before = vec![0u64; count];
     let mut kept: Vec<Sample<2>> = Vec::new();
-    samples(walk, classes, clock, wanted.cuped, of, |sample| {
+    samples(walk, classes, clock, wanted.cuped || wanted.before, of, |sample| {
         let Sample { class, after, before } = sample;
+        if let Some(earlier) = &mut earlier
+            && before[1] != 0.0
+        {
+            earlier[class].push(before);
+        }
         if after[1] == 0.0 {
             return;
         }
@@ -285,5 +313,12 @@ fn two(
         }
         Winsorized { caps, sums: Sums::Two(sums), cuped: before.map(SumsBefore::Two) }
     });
-    Tally { plain: Sums::Two(plain), winsorized, cuped: cuped.map(SumsBefore::Two), with_before, steps: Vec::new() }
+    Tally {
+        plain: Sums::Two(plain),
+        winsorized,
+        cuped: cuped.map(SumsBefore::Two),
+        before: earlier.map(Sums::Two),
+        with_before,
+        steps: Vec::new(),
+    }
 }

@@ -96,6 +96,11 @@ impl Exposures {
         self.verdict(subject) != Verdict::Irrelevant
     }
 
+    /// Whether an exposure to this is one to a group.
+    pub fn is_of_a_group(&self, subject: u32) -> bool {
+        matches!(self.verdict(subject), Verdict::Group(_))
+    }
+
     /// Takes an exposure in, and tells whether it counts: whether its unit met a group by it, at whatever stage.
     pub fn take(&mut self, exposure: &SeenExposure, in_period: bool) -> bool {
         let hindrance = circumstance(exposure.in_environment, in_period, exposure.unit != NOBODY);
@@ -364,9 +369,14 @@ impl Units {
         own.into_iter().chain(further)
     }
 
+    /// Each unit that takes part once, by number, with its first membership.
+    pub fn each(&self) -> impl Iterator<Item = (u32, &Member)> {
+        (0u32..).zip(&self.members[..self.numbered]).filter(|(_, member)| member.group().is_some())
+    }
+
     /// All units that take part, by number, with their memberships.
     pub fn all(&self) -> impl Iterator<Item = (u32, &Member)> {
-        let own = (0u32..).zip(&self.members[..self.numbered]).filter(|(_, member)| member.group().is_some());
+        let own = self.each();
         let further = |(unit, places): (&u32, &Vec<u32>)| (*unit, places.clone());
         let mut more: Vec<(u32, Vec<u32>)> = self.more.iter().map(further).collect();
         more.sort_unstable();
