@@ -8,11 +8,14 @@
 mod analysis;
 mod cache;
 mod calendar;
+mod carried;
+mod census;
 mod compare;
 mod criterion;
 mod csv;
 mod definition;
 mod entries;
+mod evidence;
 mod filter;
 mod funnel;
 mod gather;
@@ -42,8 +45,9 @@ pub use definition::{
     Criterion, CriterionOf, CriterionTest, Definition, EventName, EventSource, Funnel, FunnelCounts, FunnelOrder,
     Measure, Quantity, Taken,
 };
+pub use evidence::{Arrival, Evidence, PreExperiment, Progress, Suspect, UnitsMatch};
 pub use filter::{TextFilter, UnitFilter, UnitSet};
-pub use health::{CROSSOVERS_ALERT, CROSSOVERS_WARNING, FEW_UNITS, UNMATCHED_WARNING};
+pub use health::duplicates;
 pub use log::StoredLog;
 pub use metric::TOP_NAMES;
 pub use options::{

@@ -21,7 +21,7 @@ mod relative;
 mod sequential;
 mod winsor;
 
-pub use balance::{ALERT_P, Balance, Balanced, MIN_ALERT_DEVIATION, WARNING_P, balance};
+pub use balance::{ALERT_P, Balance, Balanced, MIN_ALERT_DEVIATION, WARNING_P, balance, same_shares};
 pub use bayes::{Posterior, Prior, posterior};
 pub use comoments::CoMoments;
 pub use cuped::{Adjusted, CUPED_MIN_PRE_SHARE, CUPED_MIN_UNITS, cuped, cuped_ratio, eligibility};

@@ -17,7 +17,14 @@ pub(super) fn choice(catalog: &Catalog, metric: &MetricRef, role: Role) -> Resul
     let defined = catalog.metric(&metric.name, metric.kind);
     let direction = metric.direction.or(defined.and_then(|defined| defined.directionality));
     let kind = kind(metric.kind)?;
-    Ok(MetricChoice { name: metric.name.clone(), kind, definition, role, direction: direction.map(way) })
+    Ok(MetricChoice {
+        name: metric.name.clone(),
+        kind,
+        definition,
+        role,
+        direction: direction.map(way),
+        hypothesis: metric.hypothesized_value.map(|percent| percent / 100.0),
+    })
 }
 
 /// What an exploration asks for: a metric by its name and type, or one that is defined there.
@@ -31,6 +38,7 @@ pub(super) fn explored(catalog: &Catalog, metric: &Metric) -> Result<MetricChoic
         definition: of_metric(catalog, metric)?,
         role: Role::Explored,
         direction: metric.directionality.map(way),
+        hypothesis: None,
     })
 }
 

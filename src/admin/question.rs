@@ -5,10 +5,11 @@ use super::rollout::{Standing, history, stages};
 use super::{Admin, AdminError};
 use crate::catalog::{Analysis, Catalog, Experiment, Gate, MetricRef};
 use crate::evaluate::{djb2, sha256_base64};
-use crate::event::Timestamp;
+use crate::event::{Outcome, Timestamp};
 use crate::ingest;
 use crate::results::{
-    Check, Corrections, Design, Group, MetricChoice, Options, Question, Report, ResultsError, Role, Rule, StoredLog,
+    self, Check, Corrections, Design, Group, MetricChoice, Options, Question, Report, ResultsError, Role, Rule,
+    StoredLog,
 };
 use crate::stats::{Balanced, Level};
 use crate::store::Snapshot;
@@ -68,7 +69,9 @@ impl Admin {
             ResultsError::Log(error) => AdminError::broken("log", &error),
             other => AdminError::refused(other.code(), other.to_string()),
         })?;
+        let duplicates = self.duplicates()?;
         for analysis in report.analysis.iter_mut().chain(&mut report.rules) {
+            analysis.health.push(duplicates.clone());
             let is_there = |wanted: &&MetricChoice| {
                 analysis.metrics.iter().any(|metric| metric.name == wanted.name && metric.kind == wanted.kind)
             };
@@ -102,6 +105,17 @@ pub(super) fn asked(
             let history = history(snapshot, gate)?;
             Ok((of_gate(catalog, gate, &history, rule.as_deref())?, options))
         }
+    }
+}
+
+impl Admin {
+    /// There is no count of duplicates by experiment, so all reports of a project share this check.
+    fn duplicates(&self) -> Result<Check, AdminError> {
+        let snapshot = self.store().snapshot()?;
+        let totals = snapshot.totals()?;
+        let is_duplicate = |outcome: u8| Outcome::from_code(outcome) == Some(Outcome::Duplicate);
+        let duplicates = totals.iter().filter(|((_, outcome, _), _)| is_duplicate(*outcome)).map(|(_, count)| count);
+        Ok(results::duplicates(duplicates.sum(), snapshot.next_sequence().0))
     }
 }
 
@@ -168,6 +182,7 @@ pub(super) fn of_experiment(catalog: &Catalog, experiment: &Experiment) -> Quest
         end: experiment.end_time.map(|end| end.0),
         planned_end: planned_end(experiment),
         sequential: experiment.sequential_testing,
+        target_units: experiment.target_exposures,
         corrections: corrections(experiment),
         allocation: experiment.allocation / 100.0,
         metrics,
@@ -206,6 +221,7 @@ pub(super) fn of_gate(
         end: None,
         planned_end: None,
         sequential: false,
+        target_units: None,
         corrections: Corrections::default(),
         allocation: 1.0,
         metrics: gate

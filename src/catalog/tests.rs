@@ -62,7 +62,7 @@ fn the_example_becomes_a_catalog_and_a_second_apply_is_empty() {
     let file = file(&example());
     let new = Catalog::default();
     let plan = new.plan(&file, PLAIN);
-    assert_eq!(plan.create.len(), 2 + 1 + 1 + 5 + 2 + 1 + 1 + 1 + 1 + 2 + 11, "{plan:#?}");
+    assert_eq!(plan.create.len(), 2 + 1 + 1 + 5 + 2 + 1 + 1 + 1 + 1 + 2 + 11 + 1, "{plan:#?}");
     let catalog = new.after(&plan, "first", AT).unwrap();
     for options in [PLAIN, FORCE, PRUNE] {
         let again = catalog.plan(&file, options);

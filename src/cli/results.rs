@@ -22,6 +22,12 @@ pub struct ResultsArgs {
     /// Rule of a gate [default: every rule that splits]
     #[arg(long, env = "WEIR_RULE", value_name = "ID")]
     pub rule: Option<String>,
+    /// Stage of a rule's roll-out: its number, or all for each one apart [default: the last one, with those it continues]
+    #[arg(long, env = "WEIR_STAGE", value_name = "N")]
+    pub stage: Option<String>,
+    /// Units of a rule that are compared: whole or balanced [default: whole unless stages of unequal percentages are pooled]
+    #[arg(long, env = "WEIR_BALANCE", value_name = "HOW")]
+    pub balance: Option<String>,
     /// Confidence level [default: 0.95]
     #[arg(long, env = "WEIR_LEVEL", value_name = "0.5..1")]
     pub level: Option<String>,
@@ -84,6 +90,8 @@ impl ResultsArgs {
     /// As the console API calls them; their values are checked there, once for all who ask.
     fn options(&self) -> Vec<(&'static str, String)> {
         [
+            ("stage", &self.stage),
+            ("balance", &self.balance),
             ("level", &self.level),
             ("crossovers", &self.crossovers),
             ("relative", &self.relative),

@@ -239,6 +239,11 @@ impl Manner<'_> {
     }
 }
 
+/// The mean of a class, or its ratio.
+pub(super) fn estimate(sums: &Sums, class: usize) -> Estimate {
+    Numbers::of(sums, class).estimate
+}
+
 /// What a report tells of one group.
 struct Numbers {
     estimate: Estimate,

@@ -2,6 +2,11 @@
 //! split, and the events of each source by unit. Decides nothing about periods' ends, groups or metrics: whatever may still
 //! change with the next event is decided when a report is made.
 
+mod again;
+
+pub(super) use again::Seen;
+
+use super::census::Census;
 use super::criterion::number;
 use super::definition::{CriterionOf, EventName, EventSource, Taken};
 use super::entries::{Entries, Entry};
@@ -59,6 +64,14 @@ struct Filtered {
 pub(super) struct Gathered {
     order: Order,
     read_to: Sequence,
+    /// How often was read on.
+    reading: u32,
+    /// Units whose exposures came to say something else, each with the reading in which they did.
+    changed: Vec<(u32, u32)>,
+    /// Since after which reading `changed` is complete.
+    changed_since: u32,
+    /// Moments of events that lay beyond the end of the log when they were read, with their units.
+    beyond: Vec<(i64, u32)>,
     roster: Roster,
     exposures: Vec<Exposures>,
     /// Exposures of a later moment than any event's receipt so far: whether they are in the period shows later.
@@ -69,8 +82,9 @@ pub(super) struct Gathered {
     passing: Option<Passing>,
     /// The texts by which events are told apart.
     labels: Texts,
-    /// By unit: whether it has any event that metrics can be made of.
-    seen: Vec<bool>,
+    /// By unit: how many events that metrics can be made of it has in the period.
+    seen: Vec<u32>,
+    census: Census,
     /// By event name.
     plain: Vec<Plain>,
     filtered: Vec<Filtered>,
@@ -90,6 +104,12 @@ enum Wanted {
     EventsOfTheExposed,
 }
 
+/// So many changes of exposures are remembered.
+const CHANGES_KEPT: usize = 1 << 20;
+/// Where more than this part of the units has changed, and more than a few, all are computed anew.
+const DIRTY_PART: usize = 8;
+const DIRTY_FEW: usize = 64;
+
 /// A set of entries that is always empty: of names that the log does not have.
 static NONE: Entries = Entries::EMPTY;
 
@@ -106,10 +126,15 @@ impl Gathered {
                 .collect(),
             order,
             read_to: Sequence(0),
+            reading: 0,
+            changed: Vec::new(),
+            changed_since: 0,
+            beyond: Vec::new(),
             roster: Roster::default(),
             exposures,
             ahead: Vec::new(),
             seen: Vec::new(),
+            census: Census::default(),
             plain: Vec::new(),
             any: Entries::default(),
             exposed_only: false,
@@ -147,8 +172,13 @@ impl Gathered {
         Sieve::new(filter, self.passing.as_ref(), &self.roster)
     }
 
-    pub fn has_events(&self, unit: u32) -> bool {
-        self.seen.get(unit as usize).copied().unwrap_or(false)
+    /// How many events that metrics can be made of a unit has in the period.
+    pub fn events_of(&self, unit: u32) -> u32 {
+        self.seen.get(unit as usize).copied().unwrap_or(0)
+    }
+
+    pub fn census(&self) -> &Census {
+        &self.census
     }
 
     /// By event name: how many events of it could count.
@@ -180,7 +210,7 @@ impl Gathered {
     pub fn label_sizes(&self) -> BTreeMap<u32, u64> {
         let mut sizes = BTreeMap::new();
         for entry in self.filtered.iter().flat_map(|filtered| filtered.entries.iter()) {
-            *sizes.entry(entry.label).or_default() += 1;
+            *sizes.entry(entry.mark).or_default() += 1;
         }
         sizes
     }
@@ -191,19 +221,20 @@ impl Gathered {
 
     /// The events of certain texts only.
     pub fn picked(&self, pick: impl Fn(u32) -> bool) -> Picked<'_> {
-        let of = |filtered: &Filtered| filtered.entries.picked(|entry| pick(entry.label));
+        let of = |filtered: &Filtered| filtered.entries.picked(|entry| pick(entry.mark));
         Picked { gathered: self, entries: self.filtered.iter().map(of).collect() }
     }
 
     pub fn bytes(&self) -> usize {
         let plain = self.plain.iter().map(|plain| plain.entries.bytes()).sum::<usize>();
         let filtered = self.filtered.iter().map(|filtered| filtered.entries.bytes()).sum::<usize>();
-        let units = self.roster.len() * (16 + 16 * self.exposures.len() + 1);
-        plain + filtered + self.any.bytes() + units
+        let units = self.roster.len() * (16 + 16 * self.exposures.len() + 4);
+        plain + filtered + self.any.bytes() + units + self.census.bytes()
     }
 
     /// Reads on to the end of the log. `false` if what is gathered grew beyond `bound` bytes, and reading stopped there.
     pub fn read_on<L: Log + ?Sized>(&mut self, log: &L, until: Timestamp, bound: usize) -> Result<bool, LogError> {
+        self.reading += 1;
         let read = self.reading(log.terms(), until);
         for exposure in std::mem::take(&mut self.ahead) {
             self.expose(exposure, &read);
@@ -220,7 +251,41 @@ impl Gathered {
         if within_bound {
             self.settle();
         }
+        // Nobody has a report of before the first reading.
+        if self.reading == 1 || self.changed.len() > CHANGES_KEPT {
+            self.changed.clear();
+            self.changed_since = self.reading;
+        }
+        if self.beyond.len() > CHANGES_KEPT {
+            // Clocks that are that wrong: from here on all is computed anew.
+            self.changed_since = u32::MAX;
+        }
         Ok(within_bound)
+    }
+
+    /// The number of the last reading.
+    pub fn last_reading(&self) -> u32 {
+        self.reading
+    }
+
+    /// The units whose numbers of these sources may have changed since a reading, when the log ended with `until`. Ascending.
+    /// `None` if that cannot be told, or if they are so many that nothing is gained.
+    pub fn dirty(&self, sources: &[EventSource], terms: &Terms, reading: u32, until: i64) -> Option<Vec<u32>> {
+        if self.changed_since > reading
+            || self.exposed_only
+            || matches!(self.order.breakdown, Some(Breakdown::Event(_)))
+        {
+            return None;
+        }
+        let changed = self.changed.iter().filter(|(when, _)| *when > reading).map(|(_, unit)| *unit);
+        let mut dirty: Vec<u32> = changed.collect();
+        dirty.extend(self.beyond.iter().filter(|(time, _)| *time >= until).map(|(_, unit)| *unit));
+        for source in sources {
+            dirty.extend(self.entries(source, terms).fresh_since(reading)?);
+        }
+        dirty.sort_unstable();
+        dirty.dedup();
+        (dirty.len() <= self.roster.len() / DIRTY_PART + DIRTY_FEW).then_some(dirty)
     }
 
     /// Gathers the exposures only, then the events of exposed units only: two passes and less memory. Nothing can be read on
@@ -297,6 +362,9 @@ impl Gathered {
                     text: None,
                     passes: true,
                 };
+                if exposure.in_environment {
+                    self.census.take_exposure(columns, row, exposure.unit != NOBODY);
+                }
                 if let Some((text, filtered)) = strata.texts(row) {
                     exposure.text = text.map(|text| self.strata.get_or_insert_default().code(text));
                     let mut filters = self.order.texts.iter().zip(filtered);
@@ -305,13 +373,25 @@ impl Gathered {
                 self.expose(exposure, read);
             }
         }
+        if wanted != Wanted::Exposures {
+            let is_event =
+                |row: usize| makes_metrics(columns.kind[row]) && read.is_in_environment(columns.environment[row]);
+            let counted = (skipped..columns.len()).filter(|&row| is_event(row) && read.may_count(columns.time[row]));
+            self.census.take_events(columns, read.id_type, counted);
+        }
         if wanted != Wanted::Exposures && !units.is_empty() {
-            // No event is an exposure: what is left are the rows of events.
-            for (row, number) in numbers.iter_mut().enumerate().filter(|(_, number)| **number != NOBODY) {
-                if !makes_metrics(columns.kind[row])
-                    || (wanted == Wanted::EventsOfTheExposed && !self.is_exposed(*number))
-                {
-                    *number = NOBODY;
+            // No event is an exposure: what is left are the rows of events. Which names have most volume does not depend on who
+            // is left out to save memory.
+            for row in (0..columns.len()).filter(|&row| hashes[row] != 0) {
+                if !makes_metrics(columns.kind[row]) {
+                    numbers[row] = NOBODY;
+                    continue;
+                }
+                if let Some(plain) = self.plain.get_mut(columns.name[row] as usize) {
+                    plain.volume += u64::from(read.may_count(columns.time[row]));
+                }
+                if wanted == Wanted::EventsOfTheExposed && !self.is_exposed(numbers[row]) {
+                    numbers[row] = NOBODY;
                 }
             }
             self.take_events(read, columns, texts, &numbers);
@@ -327,7 +407,11 @@ impl Gathered {
         let in_period = read.start.is_none_or(|start| start <= exposure.time) && exposure.time < read.until;
         let mut counted = false;
         for exposures in &mut self.exposures {
+            let before = (self.reading > 1).then(|| exposures.standing(exposure.unit));
             counted |= exposures.take(&exposure, in_period);
+            if before.is_some_and(|before| exposures.standing(exposure.unit) != before) {
+                self.changed.push((self.reading, exposure.unit));
+            }
         }
         if let (true, Some(strata)) = (counted, &mut self.strata) {
             strata.meet(exposure.unit, exposure.time, exposure.text);
@@ -343,16 +427,19 @@ impl Gathered {
 
     /// `numbers`: by row the unit's number, `NOBODY` where the row is no event that counts.
     fn take_events(&mut self, read: &Reading, columns: &Columns, texts: &[FieldColumn], numbers: &[u32]) {
-        self.seen.resize(self.roster.len(), false);
+        self.seen.resize(self.roster.len(), 0);
         for (row, &unit) in numbers.iter().enumerate().filter(|(_, unit)| **unit != NOBODY) {
             let time = columns.time[row];
-            // An open end moves on with the log: what lies beyond it today is in the period tomorrow.
-            let in_period =
-                read.start.is_none_or(|start| start.0 <= time) && self.order.end.is_none_or(|end| time < end.0);
-            self.seen[unit as usize] |= in_period;
+            let in_period = read.may_count(time);
+            if in_period {
+                self.seen[unit as usize] += 1;
+                self.census.note(unit, time, columns.received[row]);
+            }
             let Some(plain) = self.plain.get_mut(columns.name[row] as usize) else { continue };
-            plain.volume += u64::from(in_period);
-            let entry = Entry { unit, label: 0, time, value: columns.value[row] };
+            if self.order.end.is_none() && time >= read.until.0 {
+                self.beyond.push((time, unit));
+            }
+            let entry = Entry { unit, mark: self.reading, time, value: columns.value[row] };
             if plain.wanted {
                 plain.entries.push(entry);
             }
@@ -369,9 +456,9 @@ impl Gathered {
                 if numbers[row] != NOBODY {
                     let label = match (&labels, look.label) {
                         (Some(labels), Some(field)) => labels[texts[field].rows[nth] as usize],
-                        _ => 0,
+                        _ => self.reading,
                     };
-                    filtered.entries.push(Entry { unit: numbers[row], label, time: columns.time[row], value });
+                    filtered.entries.push(Entry { unit: numbers[row], mark: label, time: columns.time[row], value });
                 }
             });
         }
@@ -406,12 +493,20 @@ fn makes_metrics(kind: u8) -> bool {
     kind < 64 && BITS >> kind & 1 == 1
 }
 
+/// The names of exposures that the log has.
+fn exposure_names(terms: &Terms) -> impl Iterator<Item = TermId> {
+    let kinds = [Kind::GateExposure, Kind::ConfigExposure, Kind::LayerExposure];
+    kinds.into_iter().filter_map(|kind| terms.names.find(&format!("statsig::{kind}")))
+}
+
 /// What one pass over the log goes by: the order in the numbers of this moment's dictionaries.
 struct Reading {
     id_type: Option<TermId>,
     environment: Option<TermId>,
     start: Option<Timestamp>,
     until: Timestamp,
+    /// The end that was set.
+    end: Option<Timestamp>,
     fields: Vec<Field>,
     /// By source that looks into events: where its texts are; `None` while the log has no such event.
     looks: Vec<Option<Look>>,
@@ -437,8 +532,7 @@ impl Reading {
         };
         let looks = order.filtered.iter().map(|source| Look::new(source, label, terms, &mut place)).collect();
         let mut told_apart = HashMap::new();
-        for kind in [Kind::GateExposure, Kind::ConfigExposure, Kind::LayerExposure] {
-            let Some(name) = terms.names.find(&format!("statsig::{kind}")) else { continue };
+        for name in exposure_names(terms) {
             let mut field = |place_: Place, key: &str| place(Field { name, place: place_, key: key.to_owned() });
             let breakdown = match &order.breakdown {
                 Some(Breakdown::Unit(at, key)) => Some(field(*at, key)),
@@ -456,6 +550,7 @@ impl Reading {
             environment: terms.environments.find(&order.environment),
             start: order.start,
             until,
+            end: order.end,
             fields,
             looks,
             told_apart,
@@ -464,6 +559,12 @@ impl Reading {
 
     fn is_relevant(&self, subject: u32) -> bool {
         subject != 0 && self.relevant.get(subject as usize).copied().unwrap_or(false)
+    }
+
+    /// Whether an event of this moment counts, if not today: an open end moves on with the log, and what lies beyond it today
+    /// is in the period tomorrow.
+    fn may_count(&self, time: i64) -> bool {
+        self.start.is_none_or(|start| start.0 <= time) && self.end.is_none_or(|end| time < end.0)
     }
 
     fn is_in_environment(&self, environment: u32) -> bool {

@@ -25,6 +25,7 @@ impl MetricChoice {
                 }),
                 role: Role::Other,
                 direction: None,
+                hypothesis: None,
             }
         })
     }

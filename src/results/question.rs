@@ -29,6 +29,8 @@ pub struct Question {
     /// Until when one is told not to decide: intervals hold however often one looks, if `sequential`.
     pub planned_end: Option<Timestamp>,
     pub sequential: bool,
+    /// How many units it is meant to reach.
+    pub target_units: Option<u64>,
     pub corrections: Corrections,
     /// The part of all units that takes part, above 0 and at most 1.
     pub allocation: f64,
@@ -101,6 +103,8 @@ pub struct MetricChoice {
     pub role: Role,
     /// Which way is better; `None` where nobody has said.
     pub direction: Option<Direction>,
+    /// The effect that somebody expects, as a fraction of the control mean.
+    pub hypothesis: Option<f64>,
 }
 
 /// The type of a metric, as the catalog and the report call it. It tells how to read the numbers; `Definition` says how they

@@ -2,6 +2,7 @@
 //! number that does not exist is null, with a `reason` beside it. Computes nothing.
 
 use super::compare::ends;
+use super::evidence::{Evidence, Suspect};
 use super::options::{Breakdown, Crossovers, Join, Options, Sides, StageChoice, Tested, View};
 
 use super::question::{Direction, Group, MetricKind, QuestionKind, Role, Split};
@@ -165,6 +166,9 @@ pub struct Analysis {
     pub srm: Srm,
     /// What makes the results trustworthy, or not.
     pub health: Vec<Check>,
+    /// Numbers behind `health`.
+    #[serde(default)]
+    pub evidence: Evidence,
     /// The scorecard in its order, then further metrics.
     pub metrics: Vec<Metric>,
     /// With a view: how many units of each group were exposed for the first time on each day.
@@ -289,6 +293,9 @@ pub struct Srm {
     /// Why the numbers are null; absent if they are not.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub reason: Option<String>,
+    /// Where `status` is not ok: the parts in which it is off while the rest is fine, the clearest first.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub suspects: Vec<Suspect>,
 }
 
 /// One thing that makes results trustworthy, or not.
@@ -568,8 +575,16 @@ pub(super) fn srm(sizes: &[u64], split: &Split) -> (Srm, Result<Balance, Undefin
             p: Some(found.p),
             status: Some(found.status),
             reason: None,
+            suspects: Vec::new(),
         },
-        Err(why) => Srm { chi2: None, dof: None, p: None, status: None, reason: Some(why.reason.to_owned()) },
+        Err(why) => Srm {
+            chi2: None,
+            dof: None,
+            p: None,
+            status: None,
+            reason: Some(why.reason.to_owned()),
+            suspects: Vec::new(),
+        },
     };
     (srm, balance)
 }

@@ -83,6 +83,8 @@ pub(super) struct Tally {
     pub plain: Sums,
     pub winsorized: Option<Winsorized>,
     pub cuped: Option<SumsBefore>,
+    /// What was before the exposure by itself, of all units, or of a ratio of those that took part then.
+    pub before: Option<Sums>,
     /// By class: units with anything before their exposure.
     pub with_before: Vec<u64>,
     /// Of a funnel: each step but the first, over the one before it.
@@ -97,11 +99,67 @@ pub(super) struct Winsorized {
     pub cuped: Option<SumsBefore>,
 }
 
+impl Tally {
+    /// Puts in what other units came to, or takes it out again. `false` where that cannot be done: nothing is changed then, or
+    /// too many digits were lost.
+    pub fn shift(&mut self, by: &Tally, way: Way) -> bool {
+        if self.winsorized.is_some() || by.winsorized.is_some() || self.steps.len() != by.steps.len() {
+            return false;
+        }
+        for (count, part) in self.with_before.iter_mut().zip(&by.with_before) {
+            *count = match way {
+                Way::In => *count + part,
+                Way::Out => *count - part,
+            };
+        }
+        let mut sound = shift_sums(&mut self.plain, &by.plain, way);
+        if let (Some(sums), Some(by)) = (&mut self.before, &by.before) {
+            sound &= shift_sums(sums, by, way);
+        }
+        sound &= match (&mut self.cuped, &by.cuped) {
+            (Some(SumsBefore::One(sums)), Some(SumsBefore::One(by))) => shift_all(sums, by, way),
+            (Some(SumsBefore::Two(sums)), Some(SumsBefore::Two(by))) => shift_all(sums, by, way),
+            (None, None) => true,
+            _ => false,
+        };
+        for (step, by) in self.steps.iter_mut().zip(&by.steps) {
+            sound &= shift_all(step, by, way);
+        }
+        sound
+    }
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Way {
+    In,
+    Out,
+}
+
+fn shift_sums(sums: &mut Sums, by: &Sums, way: Way) -> bool {
+    match (sums, by) {
+        (Sums::One(sums), Sums::One(by)) => shift_all(sums, by, way),
+        (Sums::Two(sums), Sums::Two(by)) => shift_all(sums, by, way),
+        _ => false,
+    }
+}
+
+fn shift_all<const N: usize>(sums: &mut [CoMoments<N>], by: &[CoMoments<N>], way: Way) -> bool {
+    for (sums, by) in sums.iter_mut().zip(by) {
+        match way {
+            Way::In => sums.merge(by),
+            Way::Out => sums.take_out(by),
+        }
+    }
+    way == Way::Out || !sums.iter().any(CoMoments::worn)
+}
+
 /// Which variants are wanted beside the plain one.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub(super) struct Wanted {
     pub winsorize: Option<f64>,
     pub cuped: bool,
+    /// What was before the exposure by itself.
+    pub before: bool,
 }
 
 /// Who belongs to which class.
@@ -132,6 +190,7 @@ pub(super) fn tally<'a>(
             let wanted = Wanted {
                 winsorize: wanted.winsorize.filter(|_| quantity.has_tail()),
                 cuped: wanted.cuped && quantity.has_covariate(),
+                before: wanted.before && quantity.has_covariate(),
             };
             one(walk(), classes, clock, wanted, |walk, span| [quantity.of(walk, span)])
         }
@@ -139,6 +198,7 @@ pub(super) fn tally<'a>(
             let wanted = Wanted {
                 winsorize: wanted.winsorize.filter(|_| numerator.has_tail() || denominator.has_tail()),
                 cuped: wanted.cuped && numerator.has_covariate() && denominator.has_covariate(),
+                before: wanted.before && numerator.has_covariate() && denominator.has_covariate(),
             };
             two(walk(), classes, clock, wanted, |walk, span| [numerator.of(walk, span), denominator.of(walk, span)])
         }
@@ -152,7 +212,7 @@ pub(super) fn tally<'a>(
                 [taken[last], taken[0]]
             });
             let step = |step: usize| {
-                let wanted = Wanted { winsorize: None, cuped: false };
+                let wanted = Wanted { winsorize: None, cuped: false, before: false };
                 let found = two(walk(), classes, clock, wanted, |walk, span| {
                     let taken = steps.of(walk, span);
                     [taken[step], taken[step - 1]]
@@ -179,7 +239,9 @@ fn samples<const K: usize>(
     while let Some(unit) = walk.advance() {
         for member in classes.units.memberships(unit) {
             let Some(class) = (classes.of)(unit, member) else { continue };
-            let before = if with_before { of(&walk, &clock.before(member)) } else { [0.0; K] };
+            let earlier = clock.before(member);
+            let has_before = with_before && walk.begins_before(earlier.until);
+            let before = if has_before { of(&walk, &earlier) } else { [0.0; K] };
             each(Sample { class, after: of(&walk, &clock.after(member)), before });
         }
     }
@@ -195,15 +257,21 @@ fn one(
     let count = classes.sizes.len();
     let mut plain = vec![CoMoments::<1>::default(); count];
     let mut cuped = wanted.cuped.then(|| vec![CoMoments::<2>::default(); count]);
+    let mut earlier = wanted.before.then(|| vec![CoMoments::<1>::default(); count]);
     let mut with_before = vec![0u64; count];
     let mut kept: Vec<Sample<1>> = Vec::new();
-    samples(walk, classes, clock, wanted.cuped, of, |sample| {
+    samples(walk, classes, clock, wanted.cuped || wanted.before, of, |sample| {
         let Sample { class, after: [after], before: [before] } = sample;
         if after == 0.0 && before == 0.0 {
             return;
         }
         plain[class].push([after]);
-        with_before[class] += u64::from(before != 0.0);
+        if before != 0.0 {
+            with_before[class] += 1;
+            if let Some(earlier) = &mut earlier {
+                earlier[class].push([before]);
+            }
+        }
         if let Some(cuped) = &mut cuped {
             cuped[class].push([after, before]);
         }
@@ -229,7 +297,15 @@ fn one(
     });
     fill(&mut plain, &classes.sizes);
     cuped.iter_mut().for_each(|cuped| fill(cuped, &classes.sizes));
-    Tally { plain: Sums::One(plain), winsorized, cuped: cuped.map(SumsBefore::One), with_before, steps: Vec::new() }
+    earlier.iter_mut().for_each(|earlier| fill(earlier, &classes.sizes));
+    Tally {
+        plain: Sums::One(plain),
+        winsorized,
+        cuped: cuped.map(SumsBefore::One),
+        before: earlier.map(Sums::One),
+        with_before,
+        steps: Vec::new(),
+    }
 }
 
 /// Adds zeros for the units of each class that have nothing.
@@ -250,10 +326,16 @@ fn two(
     let count = classes.sizes.len();
     let mut plain = vec![CoMoments::<2>::default(); count];
     let mut cuped = wanted.cuped.then(|| vec![CoMoments::<4>::default(); count]);
+    let mut earlier = wanted.before.then(|| vec![CoMoments::<2>::default(); count]);
     let mut with_before = vec![0u64; count];
     let mut kept: Vec<Sample<2>> = Vec::new();
-    samples(walk, classes, clock, wanted.cuped, of, |sample| {
+    samples(walk, classes, clock, wanted.cuped || wanted.before, of, |sample| {
         let Sample { class, after, before } = sample;
+        if let Some(earlier) = &mut earlier
+            && before[1] != 0.0
+        {
+            earlier[class].push(before);
+        }
         if after[1] == 0.0 {
             return;
         }
@@ -285,5 +367,12 @@ fn two(
         }
         Winsorized { caps, sums: Sums::Two(sums), cuped: before.map(SumsBefore::Two) }
     });
-    Tally { plain: Sums::Two(plain), winsorized, cuped: cuped.map(SumsBefore::Two), with_before, steps: Vec::new() }
+    Tally {
+        plain: Sums::Two(plain),
+        winsorized,
+        cuped: cuped.map(SumsBefore::Two),
+        before: earlier.map(Sums::Two),
+        with_before,
+        steps: Vec::new(),
+    }
 }

@@ -1,6 +1,7 @@
 //! What a person relies on in a report: who counts, what counts, and that the order of the log does not matter.
 
 mod filters;
+mod health;
 mod memory;
 mod oracle;
 mod stages;
@@ -27,6 +28,7 @@ fn experiment() -> Question {
         end: Some(at(3_600_000)),
         planned_end: None,
         sequential: false,
+        target_units: None,
         corrections: Corrections::default(),
         allocation: 1.0,
         metrics: vec![],
@@ -367,6 +369,7 @@ fn the_scorecard_comes_first_then_the_largest_names_or_those_asked_for() {
         definition: Definition::PerUnit(Quantity::Any(Measure::of(EventSource::named("event 000")))),
         role: Role::Primary,
         direction: None,
+        hypothesis: None,
     };
     let question = Question { metrics: vec![primary], ..experiment() };
     let all = answer(&rows, &question, &Options::default());

@@ -1,7 +1,7 @@
 //! Sample ratio: do the groups have the sizes that were configured? Pearson's chi-square test; thresholds as Statsig
 //! documents them. Knows groups only by their place.
 
-use super::{Undefined, finite};
+use super::{Defined, Undefined, finite};
 use statrs::distribution::{ChiSquared, ContinuousCDF};
 
 /// Below this p-value the groups are suspicious.
@@ -83,9 +83,49 @@ pub fn balance(observed: &[u64], weights: Option<&[f64]>) -> Result<Balance, Und
     Ok(Balance { chi2, dof, p, deviation, status })
 }
 
+/// The p-value of Pearson's test that two sets of units are divided among the groups in the same way, whatever the sizes that
+/// were configured. Groups without any unit take no part.
+pub fn same_shares(one: &[u64], other: &[u64]) -> Defined {
+    let groups: Vec<[f64; 2]> = one.iter().zip(other).map(|(&a, &b)| [a as f64, b as f64]).collect();
+    let groups: Vec<[f64; 2]> = groups.into_iter().filter(|[a, b]| a + b > 0.0).collect();
+    if groups.len() < 2 {
+        return Err(Balance::ONE_GROUP);
+    }
+    let totals = [0, 1].map(|set: usize| groups.iter().map(|group| group[set]).sum::<f64>());
+    if totals.contains(&0.0) {
+        return Err(Undefined::NO_UNITS);
+    }
+    let all = totals[0] + totals[1];
+    let mut chi2 = 0.0;
+    for group in &groups {
+        for (observed, total) in group.iter().zip(&totals) {
+            let expected = (group[0] + group[1]) * total / all;
+            chi2 += (observed - expected).powi(2) / expected;
+        }
+    }
+    let dof = (groups.len() - 1) as f64;
+    Ok(ChiSquared::new(dof).expect("at least one degree of freedom").sf(finite(chi2)?))
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    /// Against scipy.stats.chi2_contingency without correction.
+    #[test]
+    fn equal_shares_are_told_from_different_ones() {
+        for (one, other, p) in [
+            (vec![50u64, 50], vec![500u64, 500], 1.0),
+            (vec![10, 30], vec![40, 20], 4.455_71e-5),
+            (vec![10, 30, 5], vec![40, 20, 10], 1.997_35e-4),
+            (vec![10, 0, 30], vec![40, 0, 20], 4.455_71e-5),
+        ] {
+            let found = same_shares(&one, &other).unwrap();
+            assert!((found / p - 1.0).abs() < 1e-5, "{one:?} {other:?}: {found:e}");
+        }
+        assert_eq!(same_shares(&[5, 0], &[7, 0]), Err(Balance::ONE_GROUP));
+        assert_eq!(same_shares(&[0, 0], &[7, 1]), Err(Undefined::NO_UNITS));
+    }
 
     #[test]
     fn the_verdict_follows_p_and_deviation() {

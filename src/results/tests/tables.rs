@@ -38,6 +38,7 @@ fn question() -> Question {
                 definition: Definition::Funnel(funnel),
                 role: Role::Secondary,
                 direction: Some(Direction::Increase),
+                hypothesis: None,
             },
         ],
         ..experiment()

@@ -496,6 +496,8 @@ const EVENT_FILTERS: &[(&str, &str)] = &[
 
 const GATE_REPORT_OPTIONS: &[(&str, &str)] = &[
     ("rule", "Only this rule, by its ID"),
+    ("stage", "A stage of the rule's roll-out by its number, or all; without it the last one with those it continues"),
+    ("balance", "whole or balanced: all that passed and failed, or sides of equal size"),
     ("level", "The level of the intervals, above 0.5 and below 1; 0.95"),
     ("crossovers", "Units that met two groups: exclude (as without it), first or both"),
     (
@@ -520,15 +522,15 @@ const GATE_REPORT_OPTIONS: &[(&str, &str)] = &[
         "breakdown",
         "By user.KEY, user_custom.KEY, sdk.KEY or metadata.KEY of the first exposure, or event.KEY of each event",
     ),
-    ("balance", "Of a gate: whole compares all that passed with all that failed, balanced as many of each"),
-    ("stage", "Of a gate: the number of a stage of its roll-out, or all to have each apart"),
+    ("exposedFrom", "Only units that were first exposed from this time on take part"),
+    ("exposedUntil", "Only units that were first exposed before this time take part"),
     FORMAT,
 ];
 
-/// An experiment has no rules.
+/// An experiment has no rules and no stages.
 const REPORT_OPTIONS: &[(&str, &str)] = match GATE_REPORT_OPTIONS {
-    [_, options @ ..] => options,
-    [] => &[],
+    [_, _, _, options @ ..] => options,
+    _ => &[],
 };
 
 const CUPED: (&str, &str) = ("cuped", "true or false: whether to adjust by what was before; as it is set if left out");

@@ -370,6 +370,7 @@ fn scorecard() -> Vec<MetricChoice> {
             definition,
             role: Role::Secondary,
             direction: None,
+            hypothesis: None,
         })
         .collect()
 }
