@@ -12,6 +12,7 @@ mod carried;
 mod census;
 mod compare;
 mod criterion;
+mod csv;
 mod definition;
 mod entries;
 mod evidence;
@@ -39,6 +40,7 @@ mod units;
 
 pub use analysis::MAX_STRATA;
 pub use cache::Reports;
+pub use csv::{COLUMNS, Column, csv};
 pub use definition::{
     Criterion, CriterionOf, CriterionTest, Definition, EventName, EventSource, Funnel, FunnelCounts, FunnelOrder,
     Measure, Quantity, Taken,

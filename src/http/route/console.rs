@@ -200,7 +200,7 @@ mod tests {
             let endpoint = TABLE.iter().find(|endpoint| endpoint.call == call).unwrap();
             endpoint.query.iter().map(|(name, _)| *name).collect()
         };
-        let known: BTreeSet<&str> = Options::NAMES.into_iter().collect();
+        let known: BTreeSet<&str> = Options::NAMES.into_iter().chain(["format"]).collect();
         // What an experiment refuses is not told of it.
         let of_gates = ["balance", "stage"];
         let of_experiments = known.iter().copied().filter(|name| !of_gates.contains(name));
