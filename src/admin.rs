@@ -4,6 +4,7 @@
 mod change;
 mod config_change;
 mod events;
+mod explore;
 mod exposure;
 mod history;
 mod item;

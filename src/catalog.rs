@@ -10,6 +10,7 @@ mod digest;
 mod document;
 mod edit;
 mod experiment;
+mod exploration;
 mod gate;
 mod id_type;
 mod instant;
@@ -38,6 +39,7 @@ pub use edit::{Edit, definitions, shape_of};
 pub use experiment::{
     ConfidenceInterval, Experiment, ExperimentOverrides, Group, GroupOverride, IdOverride, Link, OverrideType, Status,
 };
+pub use exploration::{Exploration, Explore, Explored, Sided, UnitCriterion, UnitText, View};
 pub use gate::{DynamicConfig, EnvironmentOverride, Gate, GateOverrides, Holdout, Lifetime};
 pub use id_type::IdType;
 pub use instant::Instant;
@@ -82,6 +84,7 @@ pub struct Catalog {
     holdouts: Named<Holdout>,
     experiments: Named<Experiment>,
     metrics: Vec<Metric>,
+    explorations: Named<Exploration>,
     /// By the ID of the layer.
     allocations: BTreeMap<String, Allocation>,
     /// The internal items that differ from those that the catalog was made of.
@@ -136,6 +139,7 @@ impl Catalog {
             holdouts: Named::new(contents.holdouts, |it| (&it.id, &it.name)),
             experiments: Named::new(contents.experiments, |it| (&it.id, &it.name)),
             metrics: contents.metrics.into_iter().map(|placed| placed.value).collect(),
+            explorations: Named::new(contents.explorations, |it| (&it.id, &it.name)),
             allocations: BTreeMap::new(),
             settled: BTreeSet::new(),
         }
@@ -237,6 +241,14 @@ impl Catalog {
         }
     }
 
+    pub fn explorations(&self) -> &[Exploration] {
+        &self.explorations.list
+    }
+
+    pub fn exploration(&self, name: &str) -> Option<&Exploration> {
+        self.explorations.get(name)
+    }
+
     /// The metrics that are defined. Those that every event name has are not among them.
     pub fn metrics(&self) -> &[Metric] {
         &self.metrics
@@ -266,8 +278,21 @@ impl Catalog {
             lists.push((format!("{place}.otherMetrics"), &it.other_metrics));
         }
         let mut places = Vec::new();
-        for it in self.metrics() {
-            let place = ItemKind::Metric.place(&it.id());
+        let mut definitions: Vec<(String, &Metric)> =
+            self.metrics().iter().map(|it| (ItemKind::Metric.place(&it.id()), it)).collect();
+        for it in self.explorations() {
+            let place = format!("{}.explore.metrics", ItemKind::Exploration.place(&it.id));
+            for (index, metric) in it.explore.metrics.iter().enumerate() {
+                match metric.as_reference() {
+                    Some(named) if named.name == name && named.kind == kind => {
+                        places.push(format!("{place}[{index}].name"));
+                    }
+                    Some(_) => {}
+                    None => definitions.push((format!("{place}[{index}]"), metric)),
+                }
+            }
+        }
+        for (place, it) in definitions {
             lists.push((format!("{place}.metricComponentMetrics"), &it.metric_component_metrics));
             for (index, step) in it.funnel_event_list.iter().enumerate() {
                 if self.metric_of_step(step).is_some_and(|metric| metric.name == name && metric.kind == kind) {

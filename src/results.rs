@@ -14,6 +14,7 @@ mod criterion;
 mod definition;
 mod entries;
 mod evidence;
+mod filter;
 mod funnel;
 mod gather;
 mod health;
@@ -42,6 +43,7 @@ pub use definition::{
     Measure, Quantity, Taken,
 };
 pub use evidence::{Arrival, Evidence, PreExperiment, Progress, Suspect, UnitsMatch};
+pub use filter::{TextFilter, UnitFilter, UnitSet};
 pub use health::duplicates;
 pub use log::StoredLog;
 pub use metric::TOP_NAMES;

@@ -98,9 +98,10 @@ impl Level {
 }
 
 /// What is tested for: any change, or one to one side only. The interval of a one-sided test is open on the other side.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, serde::Serialize, serde::Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, serde::Serialize, serde::Deserialize, schemars::JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum Alternative {
+    /// Any change.
     #[default]
     TwoSided,
     /// Test is greater than control.

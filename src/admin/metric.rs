@@ -16,17 +16,37 @@ pub(super) fn choice(catalog: &Catalog, metric: &MetricRef, role: Role) -> Resul
     let definition = definition(catalog, &metric.name, metric.kind)?;
     let defined = catalog.metric(&metric.name, metric.kind);
     let direction = metric.direction.or(defined.and_then(|defined| defined.directionality));
+    let kind = kind(metric.kind)?;
+    Ok(MetricChoice {
+        name: metric.name.clone(),
+        kind,
+        definition,
+        role,
+        direction: direction.map(way),
+        hypothesis: metric.hypothesized_value.map(|percent| percent / 100.0),
+    })
+}
+
+/// What an exploration asks for: a metric by its name and type, or one that is defined there.
+pub(super) fn explored(catalog: &Catalog, metric: &Metric) -> Result<MetricChoice, String> {
+    if let Some(named) = metric.as_reference() {
+        return choice(catalog, &named, Role::Explored);
+    }
     Ok(MetricChoice {
         name: metric.name.clone(),
         kind: kind(metric.kind)?,
-        definition,
-        role,
-        direction: direction.map(|direction| match direction {
-            catalog::Direction::Increase => Direction::Increase,
-            catalog::Direction::Decrease => Direction::Decrease,
-        }),
-        hypothesis: metric.hypothesized_value.map(|percent| percent / 100.0),
+        definition: of_metric(catalog, metric)?,
+        role: Role::Explored,
+        direction: metric.directionality.map(way),
+        hypothesis: None,
     })
+}
+
+fn way(direction: catalog::Direction) -> Direction {
+    match direction {
+        catalog::Direction::Increase => Direction::Increase,
+        catalog::Direction::Decrease => Direction::Decrease,
+    }
 }
 
 /// How a metric is computed: one that is defined, or that every event name or ID type has.
@@ -173,7 +193,7 @@ fn criteria(criteria: &[catalog::Criterion]) -> Result<Vec<Criterion>, String> {
     criteria.iter().map(criterion).collect()
 }
 
-fn criterion(criterion: &catalog::Criterion) -> Result<Criterion, String> {
+pub(super) fn criterion(criterion: &catalog::Criterion) -> Result<Criterion, String> {
     use CriterionCondition as Condition;
     let column = || criterion.column.clone().ok_or("a criterion lacks its column");
     let values = || criterion.values.clone();

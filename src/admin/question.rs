@@ -12,6 +12,7 @@ use crate::results::{
     StoredLog,
 };
 use crate::stats::{Balanced, Level};
+use crate::store::Snapshot;
 use std::sync::Arc;
 
 /// What a report is asked about.
@@ -43,26 +44,27 @@ impl Admin {
     pub fn results(&self, query: &ResultsQuery) -> Result<Report, AdminError> {
         let state = self.state();
         let catalog = &state.catalog;
-        let (question, options, untold) = match &query.subject {
-            Subject::Experiment(name) => {
-                let experiment = catalog.experiment(name).ok_or_else(|| AdminError::not_found("experiment", name))?;
-                let level = Level::new(experiment.default_confidence_interval.level()).unwrap_or(Level::DEFAULT);
-                let options = options(&experiment.analysis, level, &query.options)?;
+        let (question, options) = asked(catalog, &self.store().snapshot()?, &query.subject, &query.options)?;
+        let untold = match &query.subject {
+            Subject::Experiment(name) => catalog.experiment(name).map(|experiment| {
                 let lists = [&experiment.primary_metrics, &experiment.secondary_metrics, &experiment.other_metrics];
-                (of_experiment(catalog, experiment), options, without_definition(catalog, lists.into_iter().flatten()))
-            }
-            Subject::Gate { name, rule } => {
-                let gate = catalog.gate(name).ok_or_else(|| AdminError::not_found("gate", name))?;
-                let options = options(&gate.analysis, Level::DEFAULT, &query.options)?;
-                let history = history(&self.store().snapshot()?, gate)?;
-                (
-                    of_gate(catalog, gate, &history, rule.as_deref())?,
-                    options,
-                    without_definition(catalog, &gate.monitoring_metrics),
-                )
+                without_definition(catalog, lists.into_iter().flatten())
+            }),
+            Subject::Gate { name, .. } => {
+                catalog.gate(name).map(|gate| without_definition(catalog, &gate.monitoring_metrics))
             }
         };
-        let report = self.reports().report(&self.log()?, &question, &options);
+        self.concluded(&question, &options, &untold.unwrap_or_default())
+    }
+
+    /// The report on a question. `untold` are lines of the scorecard that are no metric to results.
+    pub(super) fn concluded(
+        &self,
+        question: &Question,
+        options: &Options,
+        untold: &[String],
+    ) -> Result<Report, AdminError> {
+        let report = self.reports().report(&self.log()?, question, options);
         let mut report = report.map(Arc::unwrap_or_clone).map_err(|error| match error {
             ResultsError::Log(error) => AdminError::broken("log", &error),
             other => AdminError::refused(other.code(), other.to_string()),
@@ -82,9 +84,7 @@ impl Admin {
         }
         Ok(report)
     }
-}
 
-impl Admin {
     /// There is no count of duplicates by experiment, so all reports of a project share this check.
     fn duplicates(&self) -> Result<Check, AdminError> {
         let snapshot = self.store().snapshot()?;
@@ -92,6 +92,28 @@ impl Admin {
         let is_duplicate = |outcome: u8| Outcome::from_code(outcome) == Some(Outcome::Duplicate);
         let duplicates = totals.iter().filter(|((_, outcome, _), _)| is_duplicate(*outcome)).map(|(_, count)| count);
         Ok(results::duplicates(duplicates.sum(), snapshot.next_sequence().0))
+    }
+}
+
+/// An experiment or gate as a question, and the options of its report.
+pub(super) fn asked(
+    catalog: &Catalog,
+    snapshot: &Snapshot,
+    subject: &Subject,
+    asked: &[(String, String)],
+) -> Result<(Question, Options), AdminError> {
+    match subject {
+        Subject::Experiment(name) => {
+            let experiment = catalog.experiment(name).ok_or_else(|| AdminError::not_found("experiment", name))?;
+            let level = Level::new(experiment.default_confidence_interval.level()).unwrap_or(Level::DEFAULT);
+            Ok((of_experiment(catalog, experiment), options(&experiment.analysis, level, asked)?))
+        }
+        Subject::Gate { name, rule } => {
+            let gate = catalog.gate(name).ok_or_else(|| AdminError::not_found("gate", name))?;
+            let options = options(&gate.analysis, Level::DEFAULT, asked)?;
+            let history = history(snapshot, gate)?;
+            Ok((of_gate(catalog, gate, &history, rule.as_deref())?, options))
+        }
     }
 }
 

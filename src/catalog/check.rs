@@ -5,6 +5,7 @@ mod analysis;
 mod condition;
 mod criterion;
 mod experiment;
+mod exploration;
 mod metric;
 mod names;
 mod nesting;
@@ -29,6 +30,7 @@ pub(super) fn all(contents: &Contents, mistakes: &mut Vec<Mistake>) {
     switch::check(&mut check);
     experiment::check(&mut check);
     metric::check(&mut check);
+    exploration::check(&mut check);
     nesting::check(&mut check);
 }
 
@@ -52,6 +54,7 @@ fn known(contents: &Contents) -> BTreeMap<(ItemKind, String), String> {
     contents.gates.iter().for_each(|it| add(ItemKind::Gate, &it.value.id, &it.value.name));
     contents.layers.iter().for_each(|it| add(ItemKind::Layer, &it.value.id, &it.value.name));
     contents.experiments.iter().for_each(|it| add(ItemKind::Experiment, &it.value.id, &it.value.name));
+    contents.explorations.iter().for_each(|it| add(ItemKind::Exploration, &it.value.id, &it.value.name));
     contents.metrics.iter().for_each(|it| add(ItemKind::Metric, &it.value.id(), &it.value.id()));
     contents.unread.iter().for_each(|(kind, name)| add(*kind, name, name));
     known

@@ -2,6 +2,7 @@
 //! looks at them together.
 
 use super::experiment::Experiment;
+use super::exploration::Exploration;
 use super::gate::{DynamicConfig, Gate, Holdout};
 use super::id_type::IdType;
 use super::integration::Integrations;
@@ -50,6 +51,7 @@ pub(super) struct Contents {
     pub holdouts: Vec<Placed<Holdout>>,
     pub experiments: Vec<Placed<Experiment>>,
     pub metrics: Vec<Placed<Metric>>,
+    pub explorations: Vec<Placed<Exploration>>,
     /// Items whose shape is wrong. They are there, so what refers to them is not wrong too.
     pub unread: BTreeSet<(ItemKind, String)>,
 }
@@ -106,6 +108,7 @@ entries! {
         it.groups.iter_mut().for_each(|group| default_id(&mut group.id, &group.name));
     };
     Metric, Metric, metrics, |it| it.id(), |_it| {};
+    Exploration, Exploration, explorations, |it| it.id.clone(), |it| { default_id(&mut it.id, &it.name); };
 }
 
 fn default_id(id: &mut String, name: &str) {
@@ -138,6 +141,7 @@ impl Contents {
             ItemKind::Holdout => self.add_entry::<Holdout>(document, place, mistakes),
             ItemKind::Experiment => self.add_entry::<Experiment>(document, place, mistakes),
             ItemKind::Metric => self.add_entry::<Metric>(document, place, mistakes),
+            ItemKind::Exploration => self.add_entry::<Exploration>(document, place, mistakes),
             ItemKind::Environments => {
                 let read = set(&mut self.environments, document, place, mistakes);
                 if read.is_none() {

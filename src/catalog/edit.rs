@@ -36,6 +36,7 @@ impl Catalog {
             ItemKind::Layer => &self.layer(id_or_name)?.id,
             ItemKind::Holdout => &self.holdout(id_or_name)?.id,
             ItemKind::Experiment => &self.experiment(id_or_name)?.id,
+            ItemKind::Exploration => &self.exploration(id_or_name)?.id,
             ItemKind::Environments
             | ItemKind::Settings
             | ItemKind::Integration

@@ -28,12 +28,13 @@ pub enum ItemKind {
     Experiment,
     /// Its ID is `name::type`.
     Metric,
+    Exploration,
     /// Which buckets of a layer belong to which experiment; its ID is that of the layer. Kept by the catalog itself.
     Allocation,
 }
 
 impl ItemKind {
-    pub const ALL: [ItemKind; 12] = [
+    pub const ALL: [ItemKind; 13] = [
         ItemKind::IdType,
         ItemKind::Environments,
         ItemKind::Settings,
@@ -45,6 +46,7 @@ impl ItemKind {
         ItemKind::Holdout,
         ItemKind::Experiment,
         ItemKind::Metric,
+        ItemKind::Exploration,
         ItemKind::Allocation,
     ];
 
@@ -62,6 +64,7 @@ impl ItemKind {
             ItemKind::Holdout => "holdout",
             ItemKind::Experiment => "experiment",
             ItemKind::Metric => "metric",
+            ItemKind::Exploration => "exploration",
             ItemKind::Allocation => "allocation",
         }
     }
@@ -92,6 +95,7 @@ impl ItemKind {
             ItemKind::Holdout => "holdouts",
             ItemKind::Experiment => "experiments",
             ItemKind::Metric => "metrics",
+            ItemKind::Exploration => "explorations",
             ItemKind::Allocation => "allocations",
         }
     }

@@ -82,6 +82,32 @@ fn user_only() -> Vec<String> {
 }
 
 impl Metric {
+    /// Nothing but a name and a type.
+    pub(super) fn named(name: &str, kind: MetricType) -> Metric {
+        Metric {
+            name: name.to_owned(),
+            kind,
+            unit_types: user_only(),
+            metric_events: Vec::new(),
+            metric_component_metrics: Vec::new(),
+            cap: None,
+            rollup_time_window: None,
+            custom_roll_up_start: None,
+            custom_roll_up_end: None,
+            funnel_event_list: Vec::new(),
+            funnel_count_distinct: None,
+            funnel_order: None,
+            funnel_calculation_window: None,
+            directionality: None,
+            description: None,
+            tags: Vec::new(),
+            is_permanent: None,
+            is_verified: None,
+            is_read_only: None,
+            dry_run: false,
+        }
+    }
+
     /// What Statsig calls a metric's ID: `name::type`.
     pub fn id(&self) -> String {
         metric_id(&self.name, self.kind)

@@ -4,6 +4,7 @@ use super::check;
 use super::contents::{Contents, Environments};
 use super::document::read_json;
 use super::experiment::Experiment;
+use super::exploration::Exploration;
 use super::gate::{DynamicConfig, Gate, Holdout};
 use super::id_type::IdType;
 use super::integration::{Integrations, PARTS};
@@ -165,7 +166,7 @@ fn keys(root: &Map<String, Value>, environments: &Environments, mistakes: &mut V
 /// The JSON schema of a project file, made from the types and their descriptions.
 pub(super) static SCHEMA: LazyLock<Value> = LazyLock::new(|| {
     let mut generator = SchemaSettings::draft2020_12().into_generator();
-    let sections: [(&str, &str, Value); 12] = [
+    let sections: [(&str, &str, Value); 13] = [
         (
             "keys",
             "Keys of servers, browsers and programs. Applying a file never removes a key.",
@@ -194,6 +195,11 @@ pub(super) static SCHEMA: LazyLock<Value> = LazyLock::new(|| {
         ),
         ("experiments", "Experiments.", generator.subschema_for::<Vec<Experiment>>().into()),
         ("metrics", "Metrics beyond those that every event name has.", generator.subschema_for::<Vec<Metric>>().into()),
+        (
+            "explorations",
+            "Saved questions about experiments and gates.",
+            generator.subschema_for::<Vec<Exploration>>().into(),
+        ),
     ];
     let mut properties = Map::new();
     properties

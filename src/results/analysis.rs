@@ -62,7 +62,11 @@ impl Scene<'_> {
     pub fn units(&self, split: &Split, exposures: &Exposures) -> Units {
         let draws = split.stages.as_ref().is_some_and(|stages| stages.sides == Sides::Balanced);
         let hashes = if draws { self.gathered.hashes() } else { Vec::new() };
-        exposures.settle(split, self.options.crossovers, self.gathered.ahead(), &hashes)
+        let mut units = exposures.settle(split, self.options.crossovers, self.gathered.ahead(), &hashes);
+        if let Some(sieve) = self.gathered.sieve(&self.options.units) {
+            units.keep(|unit, since| sieve.lets_through(unit, since));
+        }
+        units
     }
 
     fn of_units(&self, split: &Split, units: &Units) -> Analysis {
@@ -94,6 +98,7 @@ impl Scene<'_> {
             crossovers: units.crossovers,
             overridden: units.overridden,
             other_stages: units.other_stages,
+            filtered: units.filtered,
             not_counted: units.not_counted.iter().map(|(reason, count)| (reason.as_str().to_owned(), *count)).collect(),
             health: subject.checks(&mut evidence),
             evidence,

@@ -5,29 +5,34 @@ use super::definition::{Criterion, CriterionTest};
 impl Criterion {
     /// Whether a text meets it; `None` where the event has none.
     pub(super) fn text_meets(&self, text: Option<&str>) -> bool {
-        use CriterionTest::*;
-        match (&self.test, text) {
-            (IsNull, text) => text.is_none(),
-            (NonNull, text) => text.is_some(),
-            (_, None) => self.missing_passes,
-            (In(these), Some(text)) => these.iter().any(|one| is_same(one, text)),
-            (NotIn(these), Some(text)) => !these.iter().any(|one| is_same(one, text)),
-            (Greater(than), Some(text)) => number(text).is_some_and(|number| number > *than),
-            (Less(than), Some(text)) => number(text).is_some_and(|number| number < *than),
-            (GreaterOrEqual(than), Some(text)) => number(text).is_some_and(|number| number >= *than),
-            (LessOrEqual(than), Some(text)) => number(text).is_some_and(|number| number <= *than),
-            (Contains(these), Some(text)) => these.iter().any(|one| text.contains(one.as_str())),
-            (NotContains(these), Some(text)) => !these.iter().any(|one| text.contains(one.as_str())),
-            (StartsWith(these), Some(text)) => these.iter().any(|one| text.starts_with(one.as_str())),
-            (EndsWith(these), Some(text)) => these.iter().any(|one| text.ends_with(one.as_str())),
-            (IsTrue, Some(text)) => text == "true",
-            (IsFalse, Some(text)) => text == "false",
-        }
+        meets(&self.test, text, self.missing_passes)
     }
 
     /// Whether an event's value meets it; NaN where the event has none. A value is met as its shortest text is.
     pub(super) fn value_meets(&self, value: f64) -> bool {
         if value.is_nan() { self.text_meets(None) } else { self.text_meets(Some(&value.to_string())) }
+    }
+}
+
+/// Whether a text meets a test; where there is none, whether that passes.
+pub(super) fn meets(test: &CriterionTest, text: Option<&str>, missing_passes: bool) -> bool {
+    use CriterionTest::*;
+    match (test, text) {
+        (IsNull, text) => text.is_none(),
+        (NonNull, text) => text.is_some(),
+        (_, None) => missing_passes,
+        (In(these), Some(text)) => these.iter().any(|one| is_same(one, text)),
+        (NotIn(these), Some(text)) => !these.iter().any(|one| is_same(one, text)),
+        (Greater(than), Some(text)) => number(text).is_some_and(|number| number > *than),
+        (Less(than), Some(text)) => number(text).is_some_and(|number| number < *than),
+        (GreaterOrEqual(than), Some(text)) => number(text).is_some_and(|number| number >= *than),
+        (LessOrEqual(than), Some(text)) => number(text).is_some_and(|number| number <= *than),
+        (Contains(these), Some(text)) => these.iter().any(|one| text.contains(one.as_str())),
+        (NotContains(these), Some(text)) => !these.iter().any(|one| text.contains(one.as_str())),
+        (StartsWith(these), Some(text)) => these.iter().any(|one| text.starts_with(one.as_str())),
+        (EndsWith(these), Some(text)) => these.iter().any(|one| text.ends_with(one.as_str())),
+        (IsTrue, Some(text)) => text == "true",
+        (IsFalse, Some(text)) => text == "false",
     }
 }
 

@@ -1,11 +1,12 @@
 //! The numbers behind health checks, for pages that draw them. Plain data; judges nothing.
 
 use super::question::MetricKind;
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 
 /// All numbers of one analysis.
-#[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase", default)]
 pub struct Evidence {
     pub units_match: UnitsMatch,
@@ -17,7 +18,7 @@ pub struct Evidence {
 }
 
 /// How exposures and events find to one another.
-#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase", default)]
 pub struct UnitsMatch {
     /// Units that take part.
@@ -34,7 +35,7 @@ pub struct UnitsMatch {
 }
 
 /// When events arrive, of the units that take part.
-#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase", default)]
 pub struct Arrival {
     /// Events in the period.
@@ -52,7 +53,7 @@ pub struct Arrival {
 }
 
 /// How far the experiment has come.
-#[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase", default)]
 pub struct Progress {
     /// Days of 24 hours from the first exposure to the end of what was read; null before the first.
@@ -62,7 +63,7 @@ pub struct Progress {
 }
 
 /// A group against control in the days before the exposure, when nothing can differ but by chance.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct PreExperiment {
     pub metric: String,
@@ -81,7 +82,7 @@ pub struct PreExperiment {
 }
 
 /// A part of the units in which the sample ratio is off while the rest is fine.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct Suspect {
     /// What tells the part from the rest: as the option `breakdown` is written (`sdk.sdkVersion`), or `day`.
     pub by: String,

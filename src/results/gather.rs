@@ -10,6 +10,7 @@ use super::census::Census;
 use super::criterion::number;
 use super::definition::{CriterionOf, EventName, EventSource, Taken};
 use super::entries::{Entries, Entry};
+use super::filter::{Passing, Sieve, TextFilter, UnitFilter};
 use super::options::Breakdown;
 use super::roster::{NOBODY, Roster};
 use super::strata::{NO_TEXT, Strata, Texts};
@@ -39,6 +40,8 @@ pub(super) struct Order {
     pub any: bool,
     /// By what units or events are told apart.
     pub breakdown: Option<Breakdown>,
+    /// What the texts of a unit's first exposure must meet for it to take part.
+    pub texts: Vec<TextFilter>,
 }
 
 /// Events of one name as they are.
@@ -67,6 +70,8 @@ pub(super) struct Gathered {
     ahead: Vec<SeenExposure>,
     /// The texts by which units are told apart.
     strata: Option<Strata>,
+    /// Whose first exposure passes, where that is asked.
+    passing: Option<Passing>,
     /// The texts by which events are told apart.
     labels: Texts,
     /// By unit: how many events that metrics can be made of it has in the period.
@@ -98,6 +103,7 @@ impl Gathered {
     pub fn new(order: Order, exposures: Vec<Exposures>) -> Gathered {
         Gathered {
             strata: matches!(order.breakdown, Some(Breakdown::Unit(..))).then(Strata::default),
+            passing: (!order.texts.is_empty()).then(Passing::default),
             labels: Texts::default(),
             filtered: order
                 .filtered
@@ -150,6 +156,11 @@ impl Gathered {
 
     pub fn census(&self) -> &Census {
         &self.census
+    }
+
+    /// A filter of units in this roster's numbers; `None` if it lets all through.
+    pub fn sieve(&self, filter: &UnitFilter) -> Option<Sieve<'_>> {
+        Sieve::new(filter, self.passing.as_ref(), &self.roster)
     }
 
     /// By event name: how many events of it could count.
@@ -290,15 +301,21 @@ impl Gathered {
         if wanted != Wanted::EventsOfTheExposed {
             let mut strata = StrataReader::new(read, columns, texts);
             for row in (skipped..columns.len()).filter(|row| is_exposure(*row)) {
-                let exposure = SeenExposure {
+                let mut exposure = SeenExposure {
                     subject: columns.subject[row],
                     time: Timestamp(columns.time[row]),
                     unit: numbers[row],
                     in_environment: read.is_in_environment(columns.environment[row]),
-                    text: strata.text(row).map(|text| self.strata.get_or_insert_default().code(text)),
+                    text: None,
+                    passes: true,
                 };
                 if exposure.in_environment {
                     self.census.take_exposure(columns, row, exposure.unit != NOBODY);
+                }
+                if let Some((text, filtered)) = strata.texts(row) {
+                    exposure.text = text.map(|text| self.strata.get_or_insert_default().code(text));
+                    let mut filters = self.order.texts.iter().zip(filtered);
+                    exposure.passes = filters.all(|(filter, text)| filter.passes(text));
                 }
                 self.expose(exposure, read);
             }
@@ -335,6 +352,9 @@ impl Gathered {
         }
         if let (true, Some(strata)) = (counted, &mut self.strata) {
             strata.meet(exposure.unit, exposure.time, exposure.text);
+        }
+        if let (true, Some(passing)) = (counted, &mut self.passing) {
+            passing.meet(exposure.unit, exposure.time, exposure.passes);
         }
     }
 
@@ -427,8 +447,8 @@ struct Reading {
     looks: Vec<Option<Look>>,
     /// By subject: whether an exposure to it is one to the experiment or gate.
     relevant: Vec<bool>,
-    /// Names of exposures, each with the place of its break-down text among the fields.
-    told_apart: HashMap<u32, usize>,
+    /// Names of exposures, each with where its texts are among the fields.
+    told_apart: HashMap<u32, ExposureTexts>,
 }
 
 impl Reading {
@@ -447,9 +467,15 @@ impl Reading {
         };
         let looks = order.filtered.iter().map(|source| Look::new(source, label, terms, &mut place)).collect();
         let mut told_apart = HashMap::new();
-        if let Some(Breakdown::Unit(at, key)) = &order.breakdown {
-            for name in exposure_names(terms) {
-                told_apart.insert(name.0, place(Field { name, place: *at, key: key.clone() }));
+        for name in exposure_names(terms) {
+            let mut field = |place_: Place, key: &str| place(Field { name, place: place_, key: key.to_owned() });
+            let breakdown = match &order.breakdown {
+                Some(Breakdown::Unit(at, key)) => Some(field(*at, key)),
+                _ => None,
+            };
+            let filters: Vec<usize> = order.texts.iter().map(|filter| field(filter.place, &filter.key)).collect();
+            if breakdown.is_some() || !filters.is_empty() {
+                told_apart.insert(name.0, ExposureTexts { breakdown, filters });
             }
         }
         let relevant = |subject| exposures.iter().any(|exposures| exposures.is_relevant(subject));
@@ -479,6 +505,13 @@ impl Reading {
     fn is_in_environment(&self, environment: u32) -> bool {
         self.environment == Some(TermId(environment))
     }
+}
+
+/// Where the texts of exposures of one name are among the fields of a pass.
+struct ExposureTexts {
+    breakdown: Option<usize>,
+    /// By condition.
+    filters: Vec<usize>,
 }
 
 /// Where a source's texts are among the fields of a pass.
@@ -571,7 +604,7 @@ fn text_number(text: &str) -> f64 {
     (hasher.finish() >> 12) as f64
 }
 
-/// Finds the break-down text of exposures in a block.
+/// Finds the texts of exposures in a block.
 struct StrataReader<'a> {
     read: &'a Reading,
     columns: &'a Columns,
@@ -585,14 +618,15 @@ impl<'a> StrataReader<'a> {
         StrataReader { read, columns, texts, passed: HashMap::new() }
     }
 
-    /// Rows must be asked for in their order.
-    fn text(&mut self, row: usize) -> Option<&'a str> {
+    /// The break-down text of a row, and by condition the text that it is about. Rows must be asked for in their order.
+    fn texts(&mut self, row: usize) -> Option<(Option<&'a str>, impl Iterator<Item = Option<&'a str>>)> {
         let name = self.columns.name[row];
-        let field = *self.read.told_apart.get(&name)?;
+        let places = self.read.told_apart.get(&name)?;
         let (at, before) = self.passed.entry(name).or_default();
         *before += self.columns.name[*at..row].iter().filter(|other| **other == name).count();
         *at = row;
-        let column = &self.texts[field];
-        column.text(column.rows[*before])
+        let (all, nth) = (self.texts, *before);
+        let text = move |field: usize| all[field].text(all[field].rows[nth]);
+        Some((places.breakdown.and_then(text), places.filters.iter().map(move |field| text(*field))))
     }
 }

@@ -122,6 +122,7 @@ pub(super) fn chosen(
     let others = match options.breakdown {
         _ if !options.metrics.is_empty() => asked(options, terms),
         Some(Breakdown::Event(_)) => Vec::new(),
+        _ if !options.automatic => Vec::new(),
         _ => largest(terms, volumes),
     };
     let mut taken = HashSet::new();

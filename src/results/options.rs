@@ -1,16 +1,18 @@
 //! How it is asked: confidence, crossovers, period, further metrics. Reads them from name and value pairs, such as a query
 //! string's or a command line's; applies nothing.
 
+use super::filter::UnitFilter;
 use super::question::Direction;
 use crate::event::{PRODUCTION, Place, Timestamp};
 use crate::stats::{Alternative, Level, Method, Power};
+use schemars::JsonSchema;
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use std::num::NonZeroU32;
 
 /// What becomes of units that met more than one group.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum Crossovers {
     /// They are left out.
@@ -23,7 +25,7 @@ pub enum Crossovers {
 }
 
 /// How events are joined to exposures.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum Join {
     /// An event counts if it happened at or after the unit's first exposure, to the millisecond.
@@ -34,7 +36,7 @@ pub enum Join {
 }
 
 /// Which units of a gate's rule are compared.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum Sides {
     /// All that passed with all that failed.
@@ -77,7 +79,7 @@ impl std::fmt::Display for StageChoice {
 }
 
 /// What is tested for.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum Tested {
     /// Any change.
@@ -102,7 +104,7 @@ impl Tested {
 }
 
 /// How a result is laid out over time.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum View {
     /// As it stood at the end of each day.
@@ -167,12 +169,16 @@ pub struct Options {
     /// Event names to report beside the scorecard, instead of the names of most volume. An entry that is no event name is
     /// read as several, separated by commas.
     pub metrics: Vec<String>,
+    /// Whether the event names of most volume are reported beside the scorecard where none are asked for.
+    pub automatic: bool,
     pub view: Option<View>,
     pub breakdown: Option<Breakdown>,
     /// Of a gate. Left out, sides are whole unless stages are pooled.
     pub sides: Option<Sides>,
     /// Of a gate.
     pub stage: StageChoice,
+    /// Which of the exposed units take part.
+    pub units: UnitFilter,
 }
 
 /// How far back Statsig's covariates reach.
@@ -197,10 +203,12 @@ impl Default for Options {
             start: None,
             end: None,
             metrics: Vec::new(),
+            automatic: true,
             view: None,
             breakdown: None,
             sides: None,
             stage: StageChoice::default(),
+            units: UnitFilter::default(),
         }
     }
 }
@@ -216,7 +224,7 @@ pub struct OptionError {
 }
 
 impl Options {
-    pub const NAMES: [&str; 18] = [
+    pub const NAMES: [&str; 20] = [
         "level",
         "crossovers",
         "relative",
@@ -230,6 +238,8 @@ impl Options {
         "environment",
         "start",
         "end",
+        "exposedFrom",
+        "exposedUntil",
         "metrics",
         "view",
         "breakdown",
@@ -301,6 +311,8 @@ impl Options {
                 }
                 "start" => options.start = Some(moment(name, value)?),
                 "end" => options.end = Some(moment(name, value)?),
+                "exposedFrom" => options.units.exposed_from = Some(moment(name, value)?),
+                "exposedUntil" => options.units.exposed_until = Some(moment(name, value)?),
                 "metrics" if value.is_empty() => {}
                 "metrics" => options.metrics.push(value.to_owned()),
                 _ => {
@@ -312,12 +324,17 @@ impl Options {
                 }
             }
         }
-        match (options.start, options.end) {
-            (Some(start), Some(end)) if start >= end => {
-                Err(invalid("end", &end.to_string(), &format!("a time after `start` ({start})")))
+        let exposed = (options.units.exposed_from, options.units.exposed_until);
+        for (name, before, span) in
+            [("end", "start", (options.start, options.end)), ("exposedUntil", "exposedFrom", exposed)]
+        {
+            if let (Some(start), Some(end)) = span
+                && start >= end
+            {
+                return Err(invalid(name, &end.to_string(), &format!("a time after `{before}` ({start})")));
             }
-            _ => Ok(options),
         }
+        Ok(options)
     }
 }
 
@@ -372,6 +389,8 @@ mod tests {
             ("breakdown", "user_custom.plan.name"),
             ("balance", "balanced"),
             ("stage", "2"),
+            ("exposedFrom", "2026-11-02"),
+            ("exposedUntil", "2026-11-03T00:00:00Z"),
             ("metrics", "a,b"),
             ("metrics", "c"),
         ];
@@ -387,6 +406,8 @@ mod tests {
         assert_eq!(options.breakdown, Some(Breakdown::Unit(Place::UserCustom, "plan.name".into())));
         assert_eq!((options.sides, options.stage.to_string()), (Some(Sides::Balanced), "2".to_owned()));
         assert_eq!(Options::parse([("stage", "all")]).unwrap().stage, StageChoice::All);
+        assert_eq!(options.units.exposed_from, Timestamp::parse_iso("2026-11-02T00:00:00Z"));
+        assert_eq!(options.units.exposed_until, Timestamp::parse_iso("2026-11-03T00:00:00Z"));
         let none =
             [("balance", ""), ("stage", ""), ("winsorize", "0"), ("cuped", "false"), ("view", ""), ("breakdown", "")];
         assert_eq!(Options::parse(none).unwrap(), Options::default());
@@ -435,5 +456,7 @@ mod tests {
         assert_eq!(Options::parse([("colour", "green")]).unwrap_err().code, "unknown_option");
         let backwards = [("start", "2026-11-02"), ("end", "2026-11-02")];
         assert!(Options::parse(backwards).unwrap_err().to_string().contains("after `start`"));
+        let backwards = [("exposedFrom", "2026-11-02"), ("exposedUntil", "2026-11-02")];
+        assert!(Options::parse(backwards).unwrap_err().to_string().contains("after `exposedFrom`"));
     }
 }

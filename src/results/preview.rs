@@ -54,6 +54,7 @@ pub fn preview<L: Log + ?Sized>(
         filtered: needs.filtered,
         any: needs.any,
         breakdown: None,
+        texts: Vec::new(),
     };
     let mut gathered = Gathered::new(order, Vec::new());
     if !gathered.read_on(log, until, GATHERED_BYTES)? {

@@ -7,6 +7,7 @@ use super::options::{Options, StageChoice};
 use super::stages::{Stage, Stages};
 use super::standing::NotCounted;
 use crate::event::Timestamp;
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 /// An experiment or gate to be concluded.
@@ -108,7 +109,7 @@ pub struct MetricChoice {
 
 /// The type of a metric, as the catalog and the report call it. It tells how to read the numbers; `Definition` says how they
 /// are computed.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum MetricKind {
     /// How many events of one name.
@@ -133,24 +134,31 @@ pub enum MetricKind {
     User,
 }
 
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum Direction {
+    /// More is better.
     Increase,
+    /// Less is better.
     Decrease,
 }
 
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum Role {
+    /// On an experiment's scorecard, what decides.
     Primary,
+    /// On an experiment's scorecard, beside it.
     Secondary,
+    /// On a gate's scorecard.
     Monitoring,
+    /// Asked for by an exploration.
+    Explored,
     /// Not on the scorecard.
     Other,
 }
 
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum QuestionKind {
     Experiment,

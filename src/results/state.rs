@@ -30,7 +30,8 @@ impl Basis {
         question.splits(options)?;
         let needs = Needs::of(question, options, terms);
         // Which names have most volume is known once all are gathered.
-        let names_known = !options.metrics.is_empty() || matches!(options.breakdown, Some(Breakdown::Event(_)));
+        let names_known =
+            !options.metrics.is_empty() || !options.automatic || matches!(options.breakdown, Some(Breakdown::Event(_)));
         Ok(Basis {
             order: Order {
                 id_type: question.id_type.clone(),
@@ -41,6 +42,7 @@ impl Basis {
                 filtered: needs.filtered,
                 any: needs.any,
                 breakdown: options.breakdown.clone(),
+                texts: options.units.texts.clone(),
             },
             name: question.name.clone(),
             aliases: question.aliases.clone(),

@@ -144,6 +144,7 @@ fn heading(role: Role) -> &'static str {
         Role::Primary => "primary",
         Role::Secondary => "secondary",
         Role::Monitoring => "monitoring",
+        Role::Explored => "explored",
         Role::Other => "other",
     }
 }

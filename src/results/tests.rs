@@ -1,5 +1,6 @@
 //! What a person relies on in a report: who counts, what counts, and that the order of the log does not matter.
 
+mod filters;
 mod health;
 mod memory;
 mod oracle;

@@ -37,6 +37,8 @@ pub(super) struct SeenExposure {
     pub in_environment: bool,
     /// The code of its text, where units are told apart by one.
     pub text: Option<u32>,
+    /// Whether it passes the conditions on its texts.
+    pub passes: bool,
 }
 
 /// All exposures of an experiment or of one rule of a gate. A unit belongs to the stage that it was first met in: what it
@@ -174,6 +176,7 @@ impl Exposures {
             crossovers: 0,
             overridden: 0,
             other_stages: 0,
+            filtered: 0,
             not_counted: self.not_counted.clone(),
         };
         let mut unused = vec![0; split.groups.len()];
@@ -315,9 +318,36 @@ pub(super) struct Units {
     /// Units that were first met in another stage than those in question; they take no part.
     pub other_stages: u64,
     pub not_counted: BTreeMap<NotCounted, u64>,
+    /// Units that take no part because of a filter.
+    pub filtered: u64,
 }
 
 impl Units {
+    /// Only members that a sieve lets through go on taking part.
+    pub fn keep(&mut self, lets_through: impl Fn(u32, Timestamp) -> bool) {
+        let kept = |unit: u32, member: &Member| member.group().is_some() && lets_through(unit, member.since);
+        let mut left_out = 0;
+        for (unit, at) in (0u32..).zip(0..self.numbered) {
+            let further = self.more.get(&unit).map_or(&[][..], Vec::as_slice);
+            let places = std::iter::once(at).chain(further.iter().map(|place| *place as usize));
+            let (mut was_in, mut is_in) = (false, false);
+            for place in places {
+                let member = &mut self.members[place];
+                let Some(group) = member.group() else { continue };
+                was_in = true;
+                if kept(unit, member) {
+                    is_in = true;
+                } else {
+                    self.sizes[group] -= 1;
+                    *member = Member::NONE;
+                }
+            }
+            left_out += u64::from(was_in && !is_in);
+        }
+        self.more.values_mut().for_each(|places| places.retain(|at| self.members[*at as usize].group().is_some()));
+        self.filtered += left_out;
+    }
+
     /// The memberships of a unit: its own if it takes part, and those in further groups.
     pub fn memberships(&self, unit: u32) -> impl Iterator<Item = &Member> {
         let more = if self.more.is_empty() { None } else { self.more.get(&unit) };
@@ -326,14 +356,20 @@ impl Units {
         own.into_iter().chain(further)
     }
 
-    /// Each unit that takes part once, by number, with its first membership.
-    pub fn each(&self) -> impl Iterator<Item = (u32, &Member)> {
+    fn own(&self) -> impl Iterator<Item = (u32, &Member)> {
         (0u32..).zip(&self.members[..self.numbered]).filter(|(_, member)| member.group().is_some())
+    }
+
+    /// Each unit that takes part once, with its first membership. In no order.
+    pub fn each(&self) -> impl Iterator<Item = (u32, &Member)> {
+        let has_own = |unit: u32| self.members[..self.numbered][unit as usize].group().is_some();
+        let left = self.more.iter().filter(move |(unit, _)| !has_own(**unit));
+        self.own().chain(left.filter_map(|(unit, places)| Some((*unit, &self.members[*places.first()? as usize]))))
     }
 
     /// All units that take part, by number, with their memberships.
     pub fn all(&self) -> impl Iterator<Item = (u32, &Member)> {
-        let own = self.each();
+        let own = self.own();
         let further = |(unit, places): (&u32, &Vec<u32>)| (*unit, places.clone());
         let mut more: Vec<(u32, Vec<u32>)> = self.more.iter().map(further).collect();
         more.sort_unstable();

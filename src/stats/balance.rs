@@ -12,11 +12,16 @@ pub const ALERT_P: f64 = 0.001;
 pub const MIN_ALERT_DEVIATION: f64 = 0.001;
 
 /// The verdict on the groups' sizes.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, serde::Serialize, serde::Deserialize)]
+#[derive(
+    Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, serde::Serialize, serde::Deserialize, schemars::JsonSchema,
+)]
 #[serde(rename_all = "snake_case")]
 pub enum Balanced {
+    /// Nothing speaks against the results.
     Ok,
+    /// It deserves a look.
     Warning,
+    /// The results are not to be trusted before the cause is known.
     Alert,
 }
 

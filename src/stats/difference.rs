@@ -8,10 +8,12 @@ use statrs::distribution::{ContinuousCDF, Normal, StudentsT};
 pub const STUDENT_BELOW_DOF: f64 = 100.0;
 
 /// Which distribution the p-value and the interval are from.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, serde::Serialize, serde::Deserialize, schemars::JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum Test {
+    /// The normal distribution: from 100 degrees of freedom on.
     Z,
+    /// Student's t with Welch's degrees of freedom: below 100 of them.
     WelchT,
 }
 

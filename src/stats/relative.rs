@@ -4,7 +4,7 @@
 use super::{Defined, Difference, Estimate, Interval, Undefined, finite};
 
 /// How the interval of a ratio of means is found.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, serde::Serialize, serde::Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, serde::Serialize, serde::Deserialize, schemars::JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum Method {
     /// Statsig's default: the exact solution for two independent normal means.

@@ -3,9 +3,8 @@
 use super::Check;
 use crate::catalog::analysis::Analysis;
 
-/// Checks the analysis of an experiment or gate. Only what corrects for many metrics divides the significance level.
+/// Checks the analysis of an experiment or gate, or what an exploration says of it. Only what corrects for many metrics divides the significance level.
 pub(super) fn check(check: &mut Check, place: &str, analysis: &Analysis, divides_alpha: bool) {
-    let place = format!("{place}.analysis");
     let outside = |number: Option<f64>, low: f64| number.is_some_and(|number| number <= low || number >= 1.0);
     if outside(analysis.level, 0.5) {
         check.wrong(format!("{place}.level"), "must be more than 0.5 and less than 1, such as 0.95");

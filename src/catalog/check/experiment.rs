@@ -72,7 +72,12 @@ fn experiment(check: &mut Check, it: &Placed<Experiment>) {
         let id_types = std::slice::from_ref(&experiment.id_type);
         check.metrics(&format!("{place}.{field}"), metrics, id_types, "this experiment");
     }
-    analysis::check(check, place, &experiment.analysis, experiment.bonferroni_correction_per_metric);
+    analysis::check(
+        check,
+        &format!("{place}.analysis"),
+        &experiment.analysis,
+        experiment.bonferroni_correction_per_metric,
+    );
     overrides(check, &format!("{place}.overrides"), experiment);
 }
 

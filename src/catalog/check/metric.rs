@@ -2,7 +2,6 @@
 
 use super::criterion::criteria;
 use super::{Check, says};
-use crate::catalog::contents::Placed;
 use crate::catalog::metric::{
     FunnelOrder, Metric, MetricEvent, MetricEventType, MetricRef, MetricType, RollupTimeWindow, metric_id,
 };
@@ -16,30 +15,34 @@ pub const MAX_FUNNEL_WINDOW_DAYS: f64 = 366.0;
 pub(super) fn check(check: &mut Check) {
     for it in &check.contents.metrics {
         let (place, metric) = (&it.place, &it.value);
-        if metric.dry_run {
-            check.wrong(format!("{place}.dryRun"), "is only for calls of the console API; remove it");
-        }
-        if let Some(message) = undefinable(metric.kind) {
-            check.wrong(format!("{place}.type"), message);
-            continue;
-        }
-        if metric.unit_types.is_empty() {
+        if metric.unit_types.is_empty() && undefinable(metric.kind).is_none() {
             check.wrong(format!("{place}.unitTypes"), "is empty; must name at least one ID type");
         }
-        for (index, id_type) in metric.unit_types.iter().enumerate() {
-            check.id_type(&format!("{place}.unitTypes[{index}]"), id_type);
-        }
-        parts(check, it);
-        for (index, event) in metric.metric_events.iter().enumerate() {
-            self::event(check, &format!("{place}.metricEvents[{index}]"), metric.kind, event);
-        }
-        counted_alike(check, it);
-        components(check, it);
-        steps(check, it);
-        cap(check, it);
-        window(check, it);
-        funnel(check, it);
+        definition(check, place, metric);
     }
+}
+
+/// Checks a definition, whether the catalog has it or it is used in one place only.
+pub(super) fn definition(check: &mut Check, place: &str, metric: &Metric) {
+    if metric.dry_run {
+        check.wrong(format!("{place}.dryRun"), "is only for calls of the console API; remove it");
+    }
+    if let Some(message) = undefinable(metric.kind) {
+        return check.wrong(format!("{place}.type"), message);
+    }
+    for (index, id_type) in metric.unit_types.iter().enumerate() {
+        check.id_type(&format!("{place}.unitTypes[{index}]"), id_type);
+    }
+    parts(check, place, metric);
+    for (index, event) in metric.metric_events.iter().enumerate() {
+        self::event(check, &format!("{place}.metricEvents[{index}]"), metric.kind, event);
+    }
+    counted_alike(check, place, metric);
+    components(check, place, metric);
+    steps(check, place, metric);
+    cap(check, place, metric);
+    window(check, place, metric);
+    funnel(check, place, metric);
 }
 
 /// Why no definition may have this type.
@@ -59,8 +62,7 @@ fn undefinable(kind: MetricType) -> Option<String> {
 }
 
 /// The list that the metric's type is made of has as many entries as it needs; the other lists are empty.
-fn parts(check: &mut Check, it: &Placed<Metric>) {
-    let metric = &it.value;
+fn parts(check: &mut Check, place: &str, metric: &Metric) {
     let (events, components, steps) =
         (metric.metric_events.len(), metric.metric_component_metrics.len(), metric.funnel_event_list.len());
     let (field, count, least, most) = match metric.kind {
@@ -75,12 +77,12 @@ fn parts(check: &mut Check, it: &Placed<Metric>) {
             (2, 2) => "exactly two entries: numerator and denominator".to_string(),
             (least, _) => format!("at least {least}"),
         };
-        check.wrong(format!("{}.{field}", it.place), format!("has {count} entries; the type {kind} needs {wanted}"));
+        check.wrong(format!("{place}.{field}"), format!("has {count} entries; the type {kind} needs {wanted}"));
     }
     for (other, count) in [("metricEvents", events), ("metricComponentMetrics", components), ("funnelEventList", steps)]
     {
         if other != field && count > 0 {
-            check.wrong(format!("{}.{other}", it.place), format!("is not for the type {kind}; remove it"));
+            check.wrong(format!("{place}.{other}"), format!("is not for the type {kind}; remove it"));
         }
     }
 }
@@ -115,9 +117,9 @@ fn event(check: &mut Check, place: &str, metric: MetricType, event: &MetricEvent
 }
 
 /// A count is of events or of different values: the two have no sum.
-fn counted_alike(check: &mut Check, it: &Placed<Metric>) {
-    let events = &it.value.metric_events;
-    if it.value.kind == MetricType::EventCountCustom
+fn counted_alike(check: &mut Check, place: &str, metric: &Metric) {
+    let events = &metric.metric_events;
+    if metric.kind == MetricType::EventCountCustom
         && let Some(other) = events.iter().position(|event| event.kind != events[0].kind)
     {
         let message = format!(
@@ -125,14 +127,13 @@ fn counted_alike(check: &mut Check, it: &Placed<Metric>) {
             word(events[other].kind),
             word(events[0].kind)
         );
-        check.wrong(format!("{}.metricEvents[{other}].type", it.place), message);
+        check.wrong(format!("{}.metricEvents[{other}].type", place), message);
     }
 }
 
 /// What a composite adds up is there, has a sum, and is computed for its ID types.
-fn components(check: &mut Check, it: &Placed<Metric>) {
-    let metric = &it.value;
-    let place = format!("{}.metricComponentMetrics", it.place);
+fn components(check: &mut Check, place: &str, metric: &Metric) {
+    let place = format!("{place}.metricComponentMetrics");
     for (index, part) in metric.metric_component_metrics.iter().enumerate() {
         let is_ratio = match part.kind {
             MetricType::Ratio | MetricType::Mean | MetricType::Funnel => true,
@@ -151,10 +152,9 @@ fn components(check: &mut Check, it: &Placed<Metric>) {
     check.metrics(&place, &metric.metric_component_metrics, &metric.unit_types, "this metric");
 }
 
-fn steps(check: &mut Check, it: &Placed<Metric>) {
-    let metric = &it.value;
+fn steps(check: &mut Check, place: &str, metric: &Metric) {
     for (index, step) in metric.funnel_event_list.iter().enumerate() {
-        let place = format!("{}.funnelEventList[{index}]", it.place);
+        let place = format!("{place}.funnelEventList[{index}]");
         if step.name.trim().is_empty() {
             check.wrong(format!("{place}.name"), "is empty; must name an event");
             continue;
@@ -175,8 +175,8 @@ fn steps(check: &mut Check, it: &Placed<Metric>) {
     }
 }
 
-fn cap(check: &mut Check, it: &Placed<Metric>) {
-    let (place, metric) = (format!("{}.cap", it.place), &it.value);
+fn cap(check: &mut Check, place: &str, metric: &Metric) {
+    let place = format!("{place}.cap");
     let Some(cap) = metric.cap else { return };
     let distinct = metric.metric_events.iter().any(|event| event.kind == MetricEventType::CountDistinct);
     if !matches!(metric.kind, MetricType::EventCountCustom | MetricType::Sum) {
@@ -191,8 +191,7 @@ fn cap(check: &mut Check, it: &Placed<Metric>) {
     }
 }
 
-fn window(check: &mut Check, it: &Placed<Metric>) {
-    let (place, metric) = (&it.place, &it.value);
+fn window(check: &mut Check, place: &str, metric: &Metric) {
     let bounds = [("customRollUpStart", metric.custom_roll_up_start), ("customRollUpEnd", metric.custom_roll_up_end)];
     match metric.rollup_time_window {
         None | Some(RollupTimeWindow::Max) => {}
@@ -223,8 +222,7 @@ fn window(check: &mut Check, it: &Placed<Metric>) {
     }
 }
 
-fn funnel(check: &mut Check, it: &Placed<Metric>) {
-    let (place, metric) = (&it.place, &it.value);
+fn funnel(check: &mut Check, place: &str, metric: &Metric) {
     if metric.kind != MetricType::Funnel {
         for (field, is_there) in [
             ("funnelCountDistinct", metric.funnel_count_distinct.is_some()),

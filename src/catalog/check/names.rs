@@ -9,11 +9,12 @@ use std::collections::{HashMap, HashSet};
 pub const MAX_NAME_CHARS: usize = 200;
 
 /// SDKs ask for experiments and dynamic configs alike, and holdouts travel as gates: such kinds share their names.
-pub const NAMESPACES: [&[ItemKind]; 4] = [
+pub const NAMESPACES: [&[ItemKind]; 5] = [
     &[ItemKind::Gate, ItemKind::Holdout],
     &[ItemKind::DynamicConfig, ItemKind::Experiment],
     &[ItemKind::Layer],
     &[ItemKind::Segment],
+    &[ItemKind::Exploration],
 ];
 
 pub(super) fn check(check: &mut Check) {
@@ -28,6 +29,7 @@ pub(super) fn check(check: &mut Check) {
     items.extend(all.experiments.iter().map(|it| (ItemKind::Experiment, &*it.place, &*it.value.id, &*it.value.name)));
     items.extend(all.layers.iter().map(|it| (ItemKind::Layer, &*it.place, &*it.value.id, &*it.value.name)));
     items.extend(all.segments.iter().map(|it| (ItemKind::Segment, &*it.place, &*it.value.id, &*it.value.name)));
+    items.extend(all.explorations.iter().map(|it| (ItemKind::Exploration, &*it.place, &*it.value.id, &*it.value.name)));
     for namespace in NAMESPACES {
         let mut taken: HashMap<&str, &str> = HashMap::new();
         for (_, place, id, name) in items.iter().filter(|item| namespace.contains(&item.0)) {

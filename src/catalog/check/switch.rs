@@ -31,7 +31,7 @@ pub(super) fn check(check: &mut Check) {
         check.id_type(&format!("{}.idType", it.place), &it.value.id_type);
         let id_types = std::slice::from_ref(&it.value.id_type);
         check.metrics(&format!("{}.monitoringMetrics", it.place), &it.value.monitoring_metrics, id_types, "this gate");
-        analysis::check(check, &it.place, &it.value.analysis, false);
+        analysis::check(check, &format!("{}.analysis", it.place), &it.value.analysis, false);
         rules(check, &it.place, &it.value.rules, false);
         overrides(check, &format!("{}.overrides", it.place), &it.value.overrides);
         archived(check, &it.place, it.value.is_archived && it.value.is_enabled);

@@ -61,6 +61,9 @@ impl House {
             },
             Call::ExperimentResults => self.results(Subject::Experiment(name), parts).await,
             Call::GateResults => self.results(Subject::Gate { name, rule: asked("rule") }, parts).await,
+            Call::ExploreExperiment => self.explore(Subject::Experiment(name), parts, incoming).await,
+            Call::ExploreGate => self.explore(Subject::Gate { name, rule: None }, parts, incoming).await,
+            Call::ExplorationResults => answer(blocking(move || admin.exploration_results(&name)).await),
             Call::EditIdList(edit) => self.edit_id_list(edit, name, parts, incoming).await,
             Call::PreviewMetric => {
                 let text = match self.text(parts, incoming).await {
@@ -144,6 +147,15 @@ impl House {
             Ok(report) => answer(Ok(report)),
             Err(error) => refuse(&error),
         }
+    }
+
+    async fn explore(&self, subject: Subject, parts: &Parts, incoming: Incoming) -> Reply {
+        let text = match self.text(parts, incoming).await {
+            Ok(text) => text,
+            Err(reply) => return reply,
+        };
+        let admin = self.admin.clone();
+        answer(blocking(move || admin.explore(&subject, &text)).await)
     }
 
     async fn edit_id_list(&self, edit: ListEdit, segment: String, parts: &Parts, incoming: Incoming) -> Reply {

@@ -21,6 +21,11 @@ pub enum Call {
     Status,
     ExperimentResults,
     GateResults,
+    /// A question beside the scorecard.
+    ExploreExperiment,
+    ExploreGate,
+    /// A saved question, answered now.
+    ExplorationResults,
     /// Applies a project file.
     Apply,
     Keys,
@@ -176,6 +181,7 @@ mod tests {
                 (_, "openapi.json") => None,
                 (Verb::Get, "keys") => Some(Role::Admin),
                 (Verb::Post, "metrics/preview") => Some(Role::Viewer),
+                (Verb::Post, path) if path.ends_with("/explore") => Some(Role::Viewer),
                 (Verb::Get, _) => Some(Role::Viewer),
                 (_, path) => {
                     let family = path.split('/').next().unwrap_or_default();

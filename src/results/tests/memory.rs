@@ -206,7 +206,7 @@ fn a_blocks_field_has_an_entry_for_each_of_its_rows_of_that_name() {
     assert_eq!(log.field(0, &Field { place: Place::User, ..field }).rows, [0; 4]);
 }
 
-fn hash(unit: &str) -> u64 {
+pub fn hash(unit: &str) -> u64 {
     let mut hasher = DefaultHasher::new();
     unit.hash(&mut hasher);
     hasher.finish().max(1)

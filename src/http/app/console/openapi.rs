@@ -6,6 +6,7 @@ use crate::catalog::{ProjectFile, definitions};
 use crate::http::reply::Reply;
 use crate::http::route::Verb;
 use crate::http::route::console::{Answer, Call, Endpoint, TABLE};
+use crate::results::Report;
 use crate::store::RejectedSample;
 use hyper::StatusCode;
 use schemars::generate::SchemaSettings;
@@ -20,7 +21,7 @@ pub(super) fn reply() -> Reply {
 }
 
 /// Schemas of items: what the type says, and beside it what answers tell of the item.
-const ITEMS: [&str; 12] = [
+const ITEMS: [&str; 13] = [
     "Gate",
     "DynamicConfig",
     "Experiment",
@@ -28,6 +29,7 @@ const ITEMS: [&str; 12] = [
     "Holdout",
     "Segment",
     "Metric",
+    "Exploration",
     "IdType",
     "Settings",
     "Incoming",
@@ -195,10 +197,31 @@ fn schemas() -> Map<String, Value> {
     let parts = ["Incoming", "SegmentOutgoing", "WebhookOutgoing"];
     schemas.insert("Integration".into(), json!({"anyOf": parts.map(reference)}));
     schemas.insert("IntegrationPatch".into(), json!({"anyOf": parts.map(|part| reference(&format!("{part}Patch")))}));
+    let mut of_gate = schemas["Explore"].clone();
+    of_gate["properties"]["rule"] = schemas["Explored"]["properties"]["rule"].clone();
+    schemas.insert("ExploreGate".into(), of_gate);
+    schemas.extend(report());
     if let Value::Object(by_hand) = by_hand() {
         schemas.extend(by_hand);
     }
     schemas
+}
+
+/// The report and its parts. Words such as `Metric` mean another thing in the catalog, so the parts' names begin with `Report`.
+fn report() -> Map<String, Value> {
+    let mut generator = SchemaSettings::draft2020_12()
+        .with(|settings| settings.definitions_path = "/components/schemas".into())
+        .for_serialize()
+        .into_generator();
+    let mut whole = generator.root_schema_for::<Report>().to_value();
+    for noise in ["$schema", "title", "components"] {
+        whole.as_object_mut().and_then(|fields| fields.remove(noise));
+    }
+    let mut schemas = Map::from_iter([("Report".to_owned(), whole)]);
+    schemas.extend(generator.take_definitions(true).into_iter().map(|(name, part)| (format!("Report{name}"), part)));
+    let text = Value::Object(schemas).to_string();
+    let text = text.replace("\"#/components/schemas/", "\"#/components/schemas/Report");
+    serde_json::from_str(&text).unwrap_or_default()
 }
 
 /// A type's schema with what answers have beside the document; requests may send it back.
@@ -305,17 +328,6 @@ fn by_hand() -> Value {
                 "expiresAt": text,
             },
             "required": ["path", "expiresAt"],
-        },
-        "Report": {
-            "type": "object",
-            "description": "A report: what `weir results --json` prints. README and ARCHITECTURE tell its parts.",
-            "properties": {
-                "version": {"type": "integer"},
-                "kind": {"enum": ["experiment", "gate"]},
-                "name": text,
-                "idType": text,
-            },
-            "required": ["version", "kind", "name", "idType"],
         },
         "Pages": {
             "type": "object",

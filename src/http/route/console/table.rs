@@ -23,7 +23,7 @@ struct Family {
 }
 
 /// Kinds of which there are many, made and removed by whoever may change them.
-const FAMILIES: [Family; 8] = [
+const FAMILIES: [Family; 9] = [
     Family { kind: ItemKind::Gate, path: "gates", one: "a gate", many: "gates", schema: "Gate", role: Role::Editor },
     Family {
         kind: ItemKind::DynamicConfig,
@@ -71,6 +71,14 @@ const FAMILIES: [Family; 8] = [
         one: "a metric",
         many: "metrics",
         schema: "Metric",
+        role: Role::Editor,
+    },
+    Family {
+        kind: ItemKind::Exploration,
+        path: "explorations",
+        one: "an exploration",
+        many: "explorations",
+        schema: "Exploration",
         role: Role::Editor,
     },
     Family {
@@ -171,6 +179,18 @@ impl Table {
         self.add(Verb::Get, "gates/{id}/results", results, Viewer, "readGateResults", "A gate's report")
             .answer(Answer::Bare("Report".into()))
             .query = GATE_REPORT_OPTIONS;
+        let (experiment, gate) = (Call::ExploreExperiment, Call::ExploreGate);
+        let summary = "An experiment's report on other metrics or a part of its units; nothing is saved";
+        self.add(Verb::Post, "experiments/{id}/explore", experiment, Viewer, "exploreExperiment", summary)
+            .request("Explore")
+            .answer = Answer::Bare("Report".into());
+        let summary = "A gate's report on other metrics or a part of its units; nothing is saved";
+        self.add(Verb::Post, "gates/{id}/explore", gate, Viewer, "exploreGate", summary)
+            .request("ExploreGate")
+            .answer = Answer::Bare("Report".into());
+        let (saved, summary) = (Call::ExplorationResults, "The report of a saved exploration, computed now");
+        self.add(Verb::Get, "explorations/{id}/results", saved, Viewer, "readExplorationResults", summary).answer =
+            Answer::Bare("Report".into());
         self.add(Verb::Post, "project", Call::Apply, Admin, "applyProject", "Apply a project file")
             .request("Project")
             .answer(Answer::Data("Applied".into()))
@@ -317,7 +337,7 @@ impl Table {
     }
 
     fn segments_and_metrics(&mut self) {
-        let [.., segments, metrics, _] = &FAMILIES;
+        let [.., segments, metrics, _, _] = &FAMILIES;
         let rules = Call::Rules(segments.kind);
         let path = "segments/{id}/conditional";
         self.add(Verb::Get, path, rules, Role::Viewer, "listSegmentRules", "The rules of a segment").answer =
@@ -476,6 +496,10 @@ const GATE_REPORT_OPTIONS: &[(&str, &str)] = &[
         "breakdown",
         "By user.KEY, user_custom.KEY, sdk.KEY or metadata.KEY of the first exposure, or event.KEY of each event",
     ),
+    ("exposedFrom", "Only units that were first exposed from this time on take part"),
+    ("exposedUntil", "Only units that were first exposed before this time take part"),
+    ("balance", "Of a gate: whole compares all that passed with all that failed, balanced as many of each"),
+    ("stage", "Of a gate: the number of a stage of its roll-out, or all to have each apart"),
 ];
 
 /// An experiment has no rules.

@@ -31,6 +31,12 @@ fn kinds() -> Vec<(&'static str, Value, &'static str, (&'static str, Value))> {
             "revenue::sum",
             ("directionality", json!("increase")),
         ),
+        (
+            "explorations",
+            json!({"name": "x", "of": {"experiment": "e"}, "explore": {"metrics": [{"name": "signup", "type": "event_user"}]}}),
+            "x",
+            ("description", json!("who signs up")),
+        ),
         ("unit_id_types", json!({"name": "companyID"}), "companyID", ("description", json!("a company"))),
     ]
 }
