@@ -84,15 +84,6 @@ impl Admin {
         }
         Ok(report)
     }
-
-    /// There is no count of duplicates by experiment, so all reports of a project share this check.
-    fn duplicates(&self) -> Result<Check, AdminError> {
-        let snapshot = self.store().snapshot()?;
-        let totals = snapshot.totals()?;
-        let is_duplicate = |outcome: u8| Outcome::from_code(outcome) == Some(Outcome::Duplicate);
-        let duplicates = totals.iter().filter(|((_, outcome, _), _)| is_duplicate(*outcome)).map(|(_, count)| count);
-        Ok(results::duplicates(duplicates.sum(), snapshot.next_sequence().0))
-    }
 }
 
 /// An experiment or gate as a question, and the options of its report.
@@ -114,6 +105,17 @@ pub(super) fn asked(
             let history = history(snapshot, gate)?;
             Ok((of_gate(catalog, gate, &history, rule.as_deref())?, options))
         }
+    }
+}
+
+impl Admin {
+    /// There is no count of duplicates by experiment, so all reports of a project share this check.
+    fn duplicates(&self) -> Result<Check, AdminError> {
+        let snapshot = self.store().snapshot()?;
+        let totals = snapshot.totals()?;
+        let is_duplicate = |outcome: u8| Outcome::from_code(outcome) == Some(Outcome::Duplicate);
+        let duplicates = totals.iter().filter(|((_, outcome, _), _)| is_duplicate(*outcome)).map(|(_, count)| count);
+        Ok(results::duplicates(duplicates.sum(), snapshot.next_sequence().0))
     }
 }
 

@@ -149,6 +149,11 @@ impl Gathered {
         self.strata.as_ref()
     }
 
+    /// A filter of units in this roster's numbers; `None` if it lets all through.
+    pub fn sieve(&self, filter: &UnitFilter) -> Option<Sieve<'_>> {
+        Sieve::new(filter, self.passing.as_ref(), &self.roster)
+    }
+
     /// How many events that metrics can be made of a unit has in the period.
     pub fn events_of(&self, unit: u32) -> u32 {
         self.seen.get(unit as usize).copied().unwrap_or(0)
@@ -156,11 +161,6 @@ impl Gathered {
 
     pub fn census(&self) -> &Census {
         &self.census
-    }
-
-    /// A filter of units in this roster's numbers; `None` if it lets all through.
-    pub fn sieve(&self, filter: &UnitFilter) -> Option<Sieve<'_>> {
-        Sieve::new(filter, self.passing.as_ref(), &self.roster)
     }
 
     /// By event name: how many events of it could count.

@@ -46,16 +46,16 @@ impl Roster {
         *self.numbers.entry(hash).or_insert(next)
     }
 
+    /// The number of a unit that has one.
+    pub fn find(&self, hash: u64) -> Option<u32> {
+        self.numbers.get(&hash).copied()
+    }
+
     /// By number: the hash of each unit.
     pub fn hashes(&self) -> Vec<u64> {
         let mut hashes = vec![0; self.numbers.len()];
         self.numbers.iter().for_each(|(&hash, &number)| hashes[number as usize] = hash);
         hashes
-    }
-
-    /// The number of a unit that is known.
-    pub fn find(&self, hash: u64) -> Option<u32> {
-        self.numbers.get(&hash).copied()
     }
 
     /// The numbers of units, `NOBODY` for a hash of 0; new ones get one if `enter` says so and are nobody otherwise.
