@@ -12,6 +12,8 @@ use crate::stats::Balanced;
 pub const FEW_UNITS: u64 = 100;
 /// An effect on a primary metric that must be larger than this to be found is hardly ever there.
 pub const LARGE_EFFECT: f64 = 0.5;
+/// How many come in a day is not told before so many days are over: nights and days differ.
+pub const PACE_DAYS: f64 = 1.0;
 /// Weekdays even out over so many days.
 pub const WEEK_DAYS: f64 = 7.0;
 
@@ -24,7 +26,7 @@ impl Subject<'_> {
     pub(super) fn progress(&self, survey: &Survey) -> Progress {
         let Some(first) = survey.first else { return Progress::default() };
         let days = self.now().saturating_sub(first).max(0) as f64 / DAY as f64;
-        let units_per_day = (days > 0.0).then(|| survey.recent as f64 / days.min(WEEK_DAYS));
+        let units_per_day = (days >= PACE_DAYS).then(|| survey.recent as f64 / days.min(WEEK_DAYS));
         Progress { days: Some(days), units_per_day }
     }
 

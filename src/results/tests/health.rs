@@ -466,9 +466,13 @@ fn it_is_told_how_long_it_runs_and_how_many_come() {
     };
     // The log was received within the first hour, so that is how far it goes.
     let (found, detail) = progress(3_600_000);
-    assert_eq!(found.units_per_day.map(f64::round), Some((100.0f64 * 24.0 * 3600.0 / 3599.0).round()));
+    assert_eq!(found.units_per_day, None, "an hour tells nothing of a day");
     assert!(detail.contains("0.0 days: less than a full week"), "{detail}");
     rows.iter_mut().for_each(|row| row.received = at(30 * DAY));
+    for (days, per_day) in [(0.999, None), (1.0, Some(100.0))] {
+        let found = answer(&rows, &until((days * DAY as f64) as i64 + 1000), &Options::default());
+        assert_eq!(found.evidence.progress.units_per_day, per_day, "{days}");
+    }
     for (days, per_day, short) in [(6.999, 100.0 / 6.999, true), (7.0, 100.0 / 7.0, false), (9.0, 50.0 / 7.0, false)] {
         let found = answer(&rows, &until((days * DAY as f64) as i64 + 1000), &Options::default());
         let progress = &found.evidence.progress;
