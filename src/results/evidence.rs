@@ -58,7 +58,7 @@ pub struct Arrival {
 pub struct Progress {
     /// Days of 24 hours from the first exposure to the end of what was read; null before the first.
     pub days: Option<f64>,
-    /// New units a day, over the last seven days or as long as it runs.
+    /// New units a day, over the last seven days or as long as it runs; null on the first day.
     pub units_per_day: Option<f64>,
 }
 

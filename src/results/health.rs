@@ -13,6 +13,8 @@ pub(super) use bias::{before, compare};
 pub(super) use suspects::name_suspects;
 
 use super::analysis::Scene;
+use super::calendar::DAY;
+use super::census::Newest;
 use super::evidence::Evidence;
 use super::question::{Group, Role, Split};
 use super::report::{Check, Metric};
@@ -31,9 +33,10 @@ pub(super) struct Subject<'a> {
 impl Subject<'_> {
     /// All checks. `evidence` has what was compared before the exposure; the rest is added.
     pub fn checks(&self, evidence: &mut Evidence) -> Vec<Check> {
-        evidence.units_match = self.units_match();
-        evidence.arrival = self.arrival();
-        evidence.progress = self.progress();
+        let survey = self.survey();
+        evidence.units_match = self.units_match(&survey);
+        evidence.arrival = self.arrival(&survey);
+        evidence.progress = self.progress(&survey);
         let always = [
             self.exposures(),
             self.units_match_check(&evidence.units_match),
@@ -53,6 +56,26 @@ impl Subject<'_> {
         always.into_iter().chain(sometimes.into_iter().flatten()).collect()
     }
 
+    /// One pass over the units that take part, for all checks together.
+    fn survey(&self) -> Survey {
+        let (gathered, census) = (self.scene.gathered, self.scene.gathered.census());
+        let mut survey = Survey::default();
+        let recent = self.now().saturating_sub((progress::WEEK_DAYS * DAY as f64) as i64);
+        for (unit, member) in self.units.each() {
+            let events = gathered.events_of(unit);
+            survey.units += 1;
+            survey.matched += u64::from(events > 0);
+            survey.events += u64::from(events);
+            survey.recent += u64::from(member.since.0 >= recent);
+            survey.first = Some(survey.first.map_or(member.since.0, |first| first.min(member.since.0)));
+            if let Some(late) = census.late(unit) {
+                survey.late += late.events;
+                survey.newest = survey.newest.max(Some(late.newest));
+            }
+        }
+        survey
+    }
+
     /// Metrics that somebody chose and that no exposed unit has.
     fn silent_metrics(&self) -> Option<Check> {
         let is_silent = |metric: &&Metric| metric.groups.iter().all(|group| group.sum == Some(0.0));
@@ -69,6 +92,20 @@ impl Subject<'_> {
             )
         })
     }
+}
+
+/// The units that take part, each counted once whatever groups it is in, and their events in the period.
+#[derive(Default)]
+struct Survey {
+    units: u64,
+    matched: u64,
+    /// Exposed for the first time in the last week.
+    recent: u64,
+    /// The first exposure of all.
+    first: Option<i64>,
+    events: u64,
+    late: u64,
+    newest: Option<Newest>,
 }
 
 fn check(check: &str, status: Balanced, detail: String, remedy: &str) -> Check {

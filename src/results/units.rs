@@ -375,14 +375,20 @@ impl Units {
         own.into_iter().chain(further)
     }
 
-    /// Each unit that takes part once, by number, with its first membership.
-    pub fn each(&self) -> impl Iterator<Item = (u32, &Member)> {
+    fn own(&self) -> impl Iterator<Item = (u32, &Member)> {
         (0u32..).zip(&self.members[..self.numbered]).filter(|(_, member)| member.group().is_some())
+    }
+
+    /// Each unit that takes part once, with its first membership. In no order.
+    pub fn each(&self) -> impl Iterator<Item = (u32, &Member)> {
+        let has_own = |unit: u32| self.members[..self.numbered][unit as usize].group().is_some();
+        let left = self.more.iter().filter(move |(unit, _)| !has_own(**unit));
+        self.own().chain(left.filter_map(|(unit, places)| Some((*unit, &self.members[*places.first()? as usize]))))
     }
 
     /// All units that take part, by number, with their memberships.
     pub fn all(&self) -> impl Iterator<Item = (u32, &Member)> {
-        let own = self.each();
+        let own = self.own();
         let further = |(unit, places): (&u32, &Vec<u32>)| (*unit, places.clone());
         let mut more: Vec<(u32, Vec<u32>)> = self.more.iter().map(further).collect();
         more.sort_unstable();

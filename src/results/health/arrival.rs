@@ -1,9 +1,9 @@
 //! When events arrive: late ones, which move results after the fact, duplicates, and clocks that run ahead.
 
-use super::{Subject, check, percent, share};
+use super::{Subject, Survey, check, percent, share};
 use crate::event::Timestamp;
 use crate::results::calendar::DAY;
-use crate::results::census::{LATE_AFTER, Newest};
+use crate::results::census::LATE_AFTER;
 use crate::results::evidence::Arrival;
 use crate::results::report::Check;
 use crate::stats::Balanced;
@@ -18,20 +18,15 @@ pub const DUPLICATES_WARNING: f64 = 0.05;
 pub const AHEAD_WARNING: f64 = 0.001;
 
 impl Subject<'_> {
-    pub(super) fn arrival(&self) -> Arrival {
-        let (gathered, census) = (self.scene.gathered, self.scene.gathered.census());
-        let mut arrival = Arrival { ahead: census.events_ahead + census.exposures_ahead, ..Arrival::default() };
-        let mut newest: Option<Newest> = None;
-        for (unit, _) in self.units.each() {
-            arrival.events += u64::from(gathered.events_of(unit));
-            if let Some(late) = census.late(unit) {
-                arrival.late += late.events;
-                newest = newest.max(Some(late.newest));
-            }
+    pub(super) fn arrival(&self, survey: &Survey) -> Arrival {
+        let census = self.scene.gathered.census();
+        Arrival {
+            events: survey.events,
+            late: survey.late,
+            newest_late: survey.newest.map(|newest| newest.received),
+            newest_delay: survey.newest.map(|newest| newest.delay),
+            ahead: census.events_ahead + census.exposures_ahead,
         }
-        arrival.newest_late = newest.map(|newest| newest.received);
-        arrival.newest_delay = newest.map(|newest| newest.delay);
-        arrival
     }
 
     pub(super) fn late_events(&self, found: &Arrival) -> Check {

@@ -13,7 +13,7 @@ pub const BIAS_WARNING_P: f64 = 0.01;
 
 /// Whether a metric is looked at: those of the scorecard are, so that a report of 200 names does not take longer for it.
 pub(in crate::results) fn before(role: Role) -> bool {
-    role != Role::Other
+    matches!(role, Role::Primary | Role::Secondary | Role::Monitoring)
 }
 
 /// Each group against control in the days before the exposure; without those that have nothing to compare.

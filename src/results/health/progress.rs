@@ -1,7 +1,7 @@
 //! How far the experiment has come: whether there are units enough for what is to be found, whether a full week is over, and
 //! whether somebody looks too early.
 
-use super::{Subject, check};
+use super::{Subject, Survey, check};
 use crate::results::calendar::DAY;
 use crate::results::evidence::Progress;
 use crate::results::question::{MetricChoice, QuestionKind, Role};
@@ -12,24 +12,21 @@ use crate::stats::Balanced;
 pub const FEW_UNITS: u64 = 100;
 /// An effect on a primary metric that must be larger than this to be found is hardly ever there.
 pub const LARGE_EFFECT: f64 = 0.5;
+/// How many come in a day is not told before so many days are over: nights and days differ.
+pub const PACE_DAYS: f64 = 1.0;
 /// Weekdays even out over so many days.
 pub const WEEK_DAYS: f64 = 7.0;
 
 impl Subject<'_> {
     /// The end of what was read, or of the period if that comes first.
-    fn now(&self) -> i64 {
+    pub(super) fn now(&self) -> i64 {
         self.scene.clock.until.min(self.scene.as_of.map_or(i64::MAX, |as_of| as_of.saturating_add(1)))
     }
 
-    pub(super) fn progress(&self) -> Progress {
-        let now = self.now();
-        let Some(first) = self.units.each().map(|(_, member)| member.since.0).min() else {
-            return Progress::default();
-        };
-        let days = (now.saturating_sub(first)).max(0) as f64 / DAY as f64;
-        let since = now.saturating_sub((WEEK_DAYS * DAY as f64) as i64);
-        let fresh = self.units.each().filter(|(_, member)| member.since.0 >= since).count();
-        let units_per_day = (days > 0.0).then(|| fresh as f64 / days.min(WEEK_DAYS));
+    pub(super) fn progress(&self, survey: &Survey) -> Progress {
+        let Some(first) = survey.first else { return Progress::default() };
+        let days = self.now().saturating_sub(first).max(0) as f64 / DAY as f64;
+        let units_per_day = (days >= PACE_DAYS).then(|| survey.recent as f64 / days.min(WEEK_DAYS));
         Progress { days: Some(days), units_per_day }
     }
 

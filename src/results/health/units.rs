@@ -1,6 +1,6 @@
 //! Who takes part and whether it can be measured: units that have no event at all, and units that met two groups.
 
-use super::{Subject, check, percent, share};
+use super::{Subject, Survey, check, percent, share};
 use crate::results::census::ByIdType;
 use crate::results::evidence::UnitsMatch;
 use crate::results::report::Check;
@@ -15,16 +15,11 @@ pub const CROSSOVERS_WARNING: f64 = 0.001;
 pub const CROSSOVERS_ALERT: f64 = 0.01;
 
 impl Subject<'_> {
-    pub(super) fn units_match(&self) -> UnitsMatch {
+    pub(super) fn units_match(&self, survey: &Survey) -> UnitsMatch {
         let census = self.scene.gathered.census();
-        let (mut units, mut matched) = (0, 0);
-        for (unit, _) in self.units.each() {
-            units += 1;
-            matched += u64::from(self.scene.gathered.events_of(unit) > 0);
-        }
         UnitsMatch {
-            units,
-            matched,
+            units: survey.units,
+            matched: survey.matched,
             events: census.events,
             events_without_id: census.without,
             carried_instead: self.named(&census.instead),

@@ -466,9 +466,13 @@ fn it_is_told_how_long_it_runs_and_how_many_come() {
     };
     // The log was received within the first hour, so that is how far it goes.
     let (found, detail) = progress(3_600_000);
-    assert_eq!(found.units_per_day.map(f64::round), Some((100.0f64 * 24.0 * 3600.0 / 3599.0).round()));
+    assert_eq!(found.units_per_day, None, "an hour tells nothing of a day");
     assert!(detail.contains("0.0 days: less than a full week"), "{detail}");
     rows.iter_mut().for_each(|row| row.received = at(30 * DAY));
+    for (days, per_day) in [(0.999, None), (1.0, Some(100.0))] {
+        let found = answer(&rows, &until((days * DAY as f64) as i64 + 1000), &Options::default());
+        assert_eq!(found.evidence.progress.units_per_day, per_day, "{days}");
+    }
     for (days, per_day, short) in [(6.999, 100.0 / 6.999, true), (7.0, 100.0 / 7.0, false), (9.0, 50.0 / 7.0, false)] {
         let found = answer(&rows, &until((days * DAY as f64) as i64 + 1000), &Options::default());
         let progress = &found.evidence.progress;
@@ -505,4 +509,58 @@ fn looking_early_is_warned_of_where_it_may_mislead() {
         let planned = question.planned_end;
         assert_eq!(has(rows, &question, options).map(|found| found.0), status, "{planned:?}");
     }
+}
+
+/// A log that every check has something to say about, in an order of its own.
+fn troubled() -> Vec<Row> {
+    let mut rows = fleet(|n, version, _, _| n % 2 == 1 && version == "3.1.0" && n % 3 == 0);
+    for n in 0..1500 {
+        let row = track(&format!("u{n}"), "order", (n as i64 % 9 - 3) * DAY);
+        let delay = if n % 7 == 0 { 2 * DAY + n as i64 } else { n as i64 % 3 - 1 };
+        rows.push(Row { received: Timestamp(row.time.0 + delay), ..row.clone() });
+        rows.push(Row { unit: String::new(), company: format!("c{n}"), ..row });
+        rows.push(resting_on(Basis::NoValues, exposure(&format!("u{n}"), "grp_t", n as i64)));
+    }
+    let mut rows = shuffled(&rows);
+    rows.push(Row { received: at(20 * DAY), ..track("last", "order", 0) });
+    rows
+}
+
+#[test]
+fn what_was_read_in_parts_is_judged_as_what_was_read_at_once() {
+    let rows = troubled();
+    let question = Question { end: None, ..open() };
+    let options = Options::default();
+    let whole = conclude(&Memory::of(&rows), &question, &options).unwrap();
+    let found = whole.analysis.as_ref().unwrap();
+    assert!(!found.srm.suspects.is_empty() && !found.evidence.pre_experiment.is_empty(), "{:?}", found.evidence);
+    assert!(found.evidence.arrival.late > 0 && found.evidence.arrival.ahead > 0, "{:?}", found.evidence);
+    let mut state = State::new(state::Basis::of(Memory::of(&rows).terms(), &question, &options).unwrap());
+    for end in [3, 1000, 1001, rows.len() / 2, rows.len()] {
+        let log = Memory::of(&rows[..end]);
+        let found = state.report(&log, &question, &options, GATHERED_BYTES).unwrap();
+        assert_eq!(found, conclude(&log, &question, &options).unwrap(), "{end} rows");
+    }
+    let little = State::new(state::Basis::of(Memory::of(&rows).terms(), &question, &options).unwrap())
+        .report(&Memory::of(&rows), &question, &options, 1)
+        .unwrap()
+        .analysis
+        .unwrap();
+    assert_eq!((&little.health, &little.evidence), (&found.health, &found.evidence), "with little memory");
+}
+
+#[test]
+fn the_two_sides_of_a_gate_have_suspects_too() {
+    let mut rows = fleet(|n, version, _, _| n % 2 == 1 && version == "3.1.0" && n % 3 == 0);
+    for row in &mut rows {
+        let subject = row.subject.as_mut().unwrap();
+        let value = if subject.rule == "grp_t" { "true" } else { "false" };
+        let gate = gate_exposure(&row.unit, "checkout", "half", value, 0);
+        (row.kind, row.name, row.subject) = (gate.kind, gate.name, gate.subject);
+    }
+    let rule = Rule { id: "half".into(), name: "Half".into(), pass_percentage: 50.0, stages: vec![] };
+    let design = Design::Gate { rules: vec![rule], only: None };
+    let found = answer(&rows, &Question { name: "checkout".into(), design, ..fortnight() }, &Options::default());
+    assert_eq!(found.srm.suspects.len(), 1, "{:?}", found.srm);
+    assert_eq!(found.srm.suspects[0].value.as_deref(), Some("3.1.0"));
 }

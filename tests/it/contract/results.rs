@@ -106,6 +106,8 @@ fn an_experiment_is_concluded_from_exposures_and_events() {
     // The events come first: what was exposed late must find them.
     track(&server, &orders);
     log(&server, &exposures);
+    // A sender that had no answer repeats itself.
+    log(&server, &exposures);
 
     let answer = server.get("/console/v1/experiments/button/results");
     assert_eq!(answer.status, 200, "{}", answer.body);
@@ -125,6 +127,16 @@ fn an_experiment_is_concluded_from_exposures_and_events() {
     near("chi2", &report["srm"]["chi2"], 0.0);
     near("p of the ratio", &report["srm"]["p"], 1.0);
     assert_eq!((&report["srm"]["status"], &report["srm"]["dof"]), (&json!("ok"), &json!(1)));
+    let health = |name: &str| {
+        let checks = report["health"].as_array().unwrap();
+        checks.iter().find(|check| check["check"] == name).unwrap_or_else(|| panic!("no {name}: {report}")).clone()
+    };
+    assert_eq!(health("units_match")["detail"], "12 of 12 units (100.00 %) have any event");
+    let repeated = health("duplicates");
+    assert_eq!(repeated["status"], "warning", "{repeated}");
+    assert!(repeated["detail"].as_str().unwrap().starts_with("17 of "), "{repeated}");
+    let units = json!({"units": 12, "matched": 12, "events": 34, "eventsWithoutId": 0});
+    assert_eq!(report["evidence"]["unitsMatch"], units);
 
     let metric = |kind: &str| {
         let found =
