@@ -39,7 +39,7 @@ pub use edit::{Edit, definitions, shape_of};
 pub use experiment::{
     ConfidenceInterval, Experiment, ExperimentOverrides, Group, GroupOverride, IdOverride, Link, OverrideType, Status,
 };
-pub use exploration::{Exploration, Explore, Explored, Sided, UnitCriterion, UnitText, View};
+pub use exploration::{Balance, Exploration, Explore, Explored, Sided, UnitCriterion, UnitText, View};
 pub use gate::{DynamicConfig, EnvironmentOverride, Gate, GateOverrides, Holdout, Lifetime};
 pub use id_type::IdType;
 pub use instant::Instant;

@@ -48,7 +48,7 @@ enum Command {
     /// Send exported events to a running server, keeping their times
     Import(import::ImportArgs),
     /// Show the results of an experiment or a gate
-    Results(results::ResultsArgs),
+    Results(Box<results::ResultsArgs>),
     /// Make the catalog what a project file says
     Apply(apply::ApplyArgs),
     /// Verify that a store agrees with itself

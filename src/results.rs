@@ -8,9 +8,11 @@
 mod analysis;
 mod cache;
 mod calendar;
+mod carried;
 mod census;
 mod compare;
 mod criterion;
+mod csv;
 mod definition;
 mod entries;
 mod evidence;
@@ -38,6 +40,7 @@ mod units;
 
 pub use analysis::MAX_STRATA;
 pub use cache::Reports;
+pub use csv::{COLUMNS, Column, csv};
 pub use definition::{
     Criterion, CriterionOf, CriterionTest, Definition, EventName, EventSource, Funnel, FunnelCounts, FunnelOrder,
     Measure, Quantity, Taken,

@@ -105,6 +105,13 @@ pub struct Explore {
     /// The environment whose exposures and events count. Left out it is production.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub environment: Option<String>,
+    /// Of a gate: whether all that passed are compared with all that failed, or with as many of them. Left out they are whole
+    /// unless stages are pooled.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub balance: Option<Balance>,
+    /// Of a gate: the number of a stage of the rule's roll-out, such as 1, or all. Left out it is the last one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub stage: Option<String>,
     /// How results are laid out over time. Left out: the whole period only.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub view: Option<View>,
@@ -161,6 +168,16 @@ pub enum Sided {
     Less,
 }
 
+/// Which units of a gate's rule are compared.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum Balance {
+    /// All that passed with all that failed.
+    Whole,
+    /// All of the smaller side with a part of the larger one that is of equal size.
+    Balanced,
+}
+
 /// How results are laid out over time.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
@@ -174,7 +191,7 @@ pub enum View {
 }
 
 /// The fields of a question that are options of a report, by their names there.
-const OPTIONS: [&str; 17] = [
+const OPTIONS: [&str; 19] = [
     "level",
     "crossovers",
     "join",
@@ -190,6 +207,8 @@ const OPTIONS: [&str; 17] = [
     "end",
     "exposedFrom",
     "exposedUntil",
+    "balance",
+    "stage",
     "view",
     "breakdown",
 ];

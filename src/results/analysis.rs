@@ -1,10 +1,12 @@
 //! From what was gathered to the analysis of one split: units, metrics, strata, days, corrections for many tests. Reads no
 //! log.
 
-use super::calendar::{DAY, Span, day_of, start_of};
+use super::calendar::{DAY, day_of, start_of};
+use super::carried::{Carried, Computed};
 use super::compare::{Manner, Part};
 use super::definition::{EventName, Quantity};
 use super::evidence::Evidence;
+use super::filter::UnitFilter;
 use super::gather::Gathered;
 use super::health;
 use super::options::{Breakdown, Options, Sides};
@@ -42,20 +44,17 @@ pub(super) struct Scene<'a> {
     pub as_of: Option<i64>,
 }
 
-/// A metric with what it came to.
-struct Computed<'a> {
-    choice: &'a MetricChoice,
-    plan: Plan,
-    tally: Tally,
-}
-
 impl Scene<'_> {
-    /// The analysis of one split; `None` if its exposures were not gathered.
-    pub fn analysis(&self, split: &Split) -> Option<Analysis> {
+    /// The analysis of one split, and what it leaves for the next report; `None` if its exposures were not gathered. `before` is
+    /// what the report before left.
+    pub fn analysis(&self, split: &Split, before: Option<Carried>) -> Option<(Analysis, Carried)> {
         let exposures = self.gathered.exposures(split.rule_id())?;
         let units = self.units(split, exposures);
         let scene = Scene { clock: self.clock.within(split), ..*self };
-        Some(scene.of_units(split, &units))
+        // A draw or a filter of units may come out differently for everybody.
+        let before = before.filter(|_| split.stages.is_none() && self.options.units == UnitFilter::default());
+        let (analysis, computed) = scene.of_units(split, &units, before);
+        Some((analysis, Carried::new(&scene, units, computed)))
     }
 
     /// Who takes part in a split.
@@ -69,16 +68,21 @@ impl Scene<'_> {
         units
     }
 
-    fn of_units(&self, split: &Split, units: &Units) -> Analysis {
+    fn of_units(&self, split: &Split, units: &Units, before: Option<Carried>) -> (Analysis, Vec<Computed>) {
         let by_group = |_: u32, member: &Member| member.group();
         let classes = Classes { units, sizes: units.sizes.clone(), of: &by_group };
         let wanted = |choice: &MetricChoice| Wanted { before: health::before(choice.role), ..self.wanted() };
-        let computed: Vec<Computed<'_>> =
-            self.metrics.iter().map(|choice| self.compute(choice, &classes, wanted(choice))).collect();
+        let mut before = before;
+        let mut compute = |choice: &MetricChoice| {
+            let (wanted, groups) = (wanted(choice), split.groups.len());
+            let onward = before.as_mut().and_then(|before| before.onward(self, choice, units, groups, wanted));
+            onward.unwrap_or_else(|| Computed::anew(self, choice, &classes, wanted))
+        };
+        let mut computed: Vec<Computed> = self.metrics.iter().map(&mut compute).collect();
         let whole = Part { first: 0 };
         let mut metrics: Vec<Metric> =
-            computed.iter().map(|of| self.metric(split, &of.plan, of.choice, &of.tally, whole)).collect();
-        self.add_impacts(split, units, &computed, &mut metrics);
+            computed.iter().map(|of| self.metric(split, &of.plan, &of.choice, &of.tally, whole)).collect();
+        self.add_impacts(split, units, &mut computed, &mut metrics);
         self.correct(split, &computed, &mut metrics);
         let mut exposure_days = Vec::new();
         if let Some(view) = self.options.view {
@@ -89,10 +93,10 @@ impl Scene<'_> {
             }
         }
         let (srm, balance) = srm(&units.sizes, split);
-        let before = computed.iter().filter_map(|of| Some((of.choice, of.tally.before.as_ref()?)));
+        let before = computed.iter().filter_map(|of| Some((&of.choice, of.tally.before.as_ref()?)));
         let mut evidence = Evidence { pre_experiment: health::compare(split, before), ..Evidence::default() };
         let subject = health::Subject { scene: self, split, units, metrics: &metrics, balance: &balance };
-        Analysis {
+        let analysis = Analysis {
             rule: RuleSummary::of(split),
             groups: group_summaries(split, units),
             crossovers: units.crossovers,
@@ -106,19 +110,13 @@ impl Scene<'_> {
             srm,
             metrics,
             exposure_days,
-        }
+        };
+        (analysis, computed)
     }
 
     /// The variants that were asked for.
     fn wanted(&self) -> Wanted {
         Wanted { winsorize: self.options.winsorize, cuped: self.options.cuped, before: false }
-    }
-
-    fn compute<'a>(&self, choice: &'a MetricChoice, classes: &Classes<'_>, wanted: Wanted) -> Computed<'a> {
-        let plan = Plan::of(&choice.definition);
-        let walk = || plan.walk(|source| self.gathered.entries(source, self.terms));
-        let tally = tally(&plan, walk, classes, &self.clock, wanted);
-        Computed { choice, plan, tally }
     }
 
     fn manner<'a>(&'a self, split: &'a Split, choice: &MetricChoice) -> Manner<'a> {
@@ -148,11 +146,11 @@ impl Scene<'_> {
     }
 
     /// Counts, sums, ratios and means of the scorecard tell what a difference means for the metric as a whole.
-    fn add_impacts(&self, split: &Split, units: &Units, computed: &[Computed<'_>], metrics: &mut [Metric]) {
+    fn add_impacts(&self, split: &Split, units: &Units, computed: &mut [Computed], metrics: &mut [Metric]) {
         let Some(first) = units.all().map(|(_, member)| member.since.0).min() else { return };
         let start = if self.clock.start == i64::MIN { first } else { self.clock.start };
         let days = (self.clock.until - start) as f64 / DAY as f64;
-        for (of, metric) in computed.iter().zip(metrics).filter(|(of, _)| of.choice.role != Role::Other) {
+        for (of, metric) in computed.iter_mut().zip(metrics).filter(|(of, _)| of.choice.role != Role::Other) {
             let has_impact = match &of.plan.makes {
                 Makes::PerUnit(Quantity::Count(_) | Quantity::Sum(_) | Quantity::SumOf(_)) | Makes::Ratio(..) => true,
                 Makes::PerUnit(_) | Makes::Funnel(_) => false,
@@ -160,8 +158,11 @@ impl Scene<'_> {
             if !has_impact {
                 continue;
             }
-            let totals = self.totals(&of.plan, start);
-            let manner = self.manner(split, of.choice);
+            let totals = match self.gathered.is_exposed_only() {
+                true => Err(Undefined::TOTAL_UNKNOWN),
+                false => of.totals(self, start),
+            };
+            let manner = self.manner(split, &of.choice);
             for comparison in metric.comparisons.iter_mut().filter(|comparison| comparison.variant == "plain") {
                 let Some(at) = split.groups.iter().position(|group| group.name == comparison.group) else { continue };
                 let allocated = self.question.allocation * split.share(at, start, self.clock.until);
@@ -173,31 +174,9 @@ impl Scene<'_> {
         }
     }
 
-    /// A metric's numbers over all units, exposed or not.
-    fn totals(&self, plan: &Plan, start: i64) -> Result<[f64; 2], Undefined> {
-        if self.gathered.is_exposed_only() {
-            return Err(Undefined::TOTAL_UNKNOWN);
-        }
-        let until = self.clock.until;
-        let span = Span { since: start, from: start, until, known: until };
-        let mut walk = plan.walk(|source| self.gathered.entries(source, self.terms));
-        let mut totals = [stats::Moments::default(), stats::Moments::default()];
-        while walk.advance().is_some() {
-            match &plan.makes {
-                Makes::PerUnit(quantity) => totals[0].push(quantity.of(&walk, &span)),
-                Makes::Ratio(numerator, denominator) => {
-                    totals[0].push(numerator.of(&walk, &span));
-                    totals[1].push(denominator.of(&walk, &span));
-                }
-                Makes::Funnel(_) => {}
-            }
-        }
-        Ok([totals[0].sum()?, totals[1].sum()?])
-    }
-
-    fn points(&self, split: &Split, of: &Computed<'_>, classes: &Classes<'_>, days: &Days) -> Vec<Point> {
+    fn points(&self, split: &Split, of: &Computed, classes: &Classes<'_>, days: &Days) -> Vec<Point> {
         let walk = || of.plan.walk(|source| self.gathered.entries(source, self.terms));
-        let manner = Manner { sequential: false, ..self.manner(split, of.choice) };
+        let manner = Manner { sequential: false, ..self.manner(split, &of.choice) };
         let point = |(day, sums): (i64, Sums)| Point {
             day: days.label(day),
             groups: manner.groups(&sums, Part { first: 0 }),
@@ -241,12 +220,12 @@ impl Scene<'_> {
             }
         }
         let wanted = self.wanted();
-        let computed: Vec<Computed<'_>> =
-            self.metrics.iter().map(|choice| self.compute(choice, &classes, wanted)).collect();
+        let computed: Vec<Computed> =
+            self.metrics.iter().map(|choice| Computed::anew(self, choice, &classes, wanted)).collect();
         let stratum = |(place, (value, other)): (usize, (Option<String>, bool))| {
             let part = Part { first: place * groups };
             let sizes = &classes.sizes[part.first..part.first + groups];
-            let metric = |of: &Computed<'_>| self.metric(split, &of.plan, of.choice, &of.tally, part);
+            let metric = |of: &Computed| self.metric(split, &of.plan, &of.choice, &of.tally, part);
             Stratum {
                 value,
                 other,
@@ -283,7 +262,7 @@ impl Scene<'_> {
     }
 
     /// Makes up for many tests: within each variant, over the primary and secondary metrics.
-    fn correct(&self, split: &Split, computed: &[Computed<'_>], metrics: &mut [Metric]) {
+    fn correct(&self, split: &Split, computed: &[Computed], metrics: &mut [Metric]) {
         let asked = &self.question.corrections;
         let rate = self.options.level.alpha();
         // Metric and comparison, by variant.
@@ -338,7 +317,7 @@ impl Scene<'_> {
             }
         }
         for Correction { metric: at, nth, method, alpha, p } in found {
-            let manner = self.manner(split, computed[at].choice);
+            let manner = self.manner(split, &computed[at].choice);
             let comparison = &mut metrics[at].comparisons[nth];
             let level = alpha.and_then(Level::of_alpha);
             let whole = Part { first: 0 };

@@ -9,8 +9,8 @@ use std::cmp::Ordering;
 pub(super) struct Entry {
     /// The unit's number in the roster.
     pub unit: u32,
-    /// The code of the text by which events are told apart; 0 where they are not.
-    pub label: u32,
+    /// The code of the text by which events are told apart; where they are not, the number of the reading it came with.
+    pub mark: u32,
     pub time: i64,
     /// NaN without a value.
     pub value: f64,
@@ -32,13 +32,15 @@ pub(super) struct Entries {
     recent: Vec<Entry>,
     /// How many of `recent` are in order.
     settled: usize,
+    /// The largest mark among `old`.
+    merged: u32,
 }
 
 /// Recent entries are merged into the old ones when they are more than this part of them.
 const MERGED_AT: usize = 8;
 
 impl Entries {
-    pub const EMPTY: Entries = Entries { old: Vec::new(), recent: Vec::new(), settled: 0 };
+    pub const EMPTY: Entries = Entries { old: Vec::new(), recent: Vec::new(), settled: 0, merged: 0 };
 
     pub fn push(&mut self, entry: Entry) {
         self.recent.push(entry);
@@ -53,7 +55,18 @@ impl Entries {
     pub fn picked(&self, pick: impl Fn(&Entry) -> bool) -> Entries {
         let recent: Vec<Entry> = self.recent.iter().filter(|entry| pick(entry)).copied().collect();
         let settled = recent.len();
-        Entries { old: self.old.iter().filter(|entry| pick(entry)).copied().collect(), recent, settled }
+        Entries {
+            old: self.old.iter().filter(|entry| pick(entry)).copied().collect(),
+            recent,
+            settled,
+            merged: self.merged,
+        }
+    }
+
+    /// The units of entries that came after a reading; `None` if that cannot be told any more.
+    pub fn fresh_since(&self, reading: u32) -> Option<impl Iterator<Item = u32>> {
+        let fresh = self.recent.iter().filter(move |entry| entry.mark > reading).map(|entry| entry.unit);
+        (self.merged <= reading).then_some(fresh)
     }
 
     pub fn bytes(&self) -> usize {
@@ -71,10 +84,14 @@ impl Entries {
             return;
         }
         sort(&mut self.recent, units, room);
-        if self.old.is_empty() {
-            std::mem::swap(&mut self.old, &mut self.recent);
-        } else if self.recent.len() > self.old.len() / MERGED_AT {
-            merge(&mut self.old, &mut self.recent);
+        if self.recent.len() > self.old.len() / MERGED_AT {
+            let newest = self.recent.iter().map(|entry| entry.mark).max();
+            self.merged = self.merged.max(newest.unwrap_or(0));
+            if self.old.is_empty() {
+                std::mem::swap(&mut self.old, &mut self.recent);
+            } else {
+                merge(&mut self.old, &mut self.recent);
+            }
         }
         self.settled = self.recent.len();
     }
@@ -92,7 +109,7 @@ struct Lane<'a> {
     recent: &'a [Entry],
     /// The present unit's entries, unless they are in `both`.
     here: &'a [Entry],
-    /// The present unit's entries if it has old and recent ones; else empty.
+    /// The present unit's entries if it has recent ones; else empty.
     both: Vec<Entry>,
 }
 
@@ -102,7 +119,15 @@ impl<'a> Lane<'a> {
         first(self.old).min(first(self.recent))
     }
 
-    fn enter(&mut self, unit: u32) {
+    /// Goes on to a unit that lies ahead and may have no entries.
+    fn seek(&mut self, unit: u32, up_to: u32) {
+        self.old = &self.old[gallop(self.old, unit)..];
+        self.recent = &self.recent[gallop(self.recent, unit)..];
+        self.enter(unit, up_to);
+    }
+
+    /// Takes the next unit's entries, those of the readings up to one.
+    fn enter(&mut self, unit: u32, up_to: u32) {
         fn cut<'a>(entries: &mut &'a [Entry], unit: u32) -> &'a [Entry] {
             let end = entries.iter().position(|entry| entry.unit != unit).unwrap_or(entries.len());
             let (here, rest) = entries.split_at(end);
@@ -111,33 +136,55 @@ impl<'a> Lane<'a> {
         }
         let (old, recent) = (cut(&mut self.old, unit), cut(&mut self.recent, unit));
         self.both.clear();
-        self.here = match (old, recent) {
-            (old, []) => old,
-            ([], recent) => recent,
-            (old, recent) => {
-                self.both.extend_from_slice(old);
-                self.both.extend_from_slice(recent);
-                self.both.sort_unstable_by(Entry::order);
-                &[]
-            }
-        };
+        self.here = old;
+        if recent.iter().any(|entry| entry.mark <= up_to) {
+            self.here = &[];
+            self.both.extend_from_slice(old);
+            self.both.extend(recent.iter().filter(|entry| entry.mark <= up_to));
+            self.both.sort_unstable_by(Entry::order);
+        }
     }
 }
 
 /// Goes through the units that have entries of any of several sources, in order of their numbers.
 pub(super) struct Walk<'a> {
     lanes: Vec<Lane<'a>>,
+    /// The units to go through, where not all are.
+    among: Option<Among<'a>>,
 }
+
+struct Among<'a> {
+    /// Ascending.
+    units: std::slice::Iter<'a, u32>,
+    up_to: u32,
+}
+
+/// All readings.
+pub(super) const EVER: u32 = u32::MAX;
 
 impl<'a> Walk<'a> {
     pub fn over(entries: impl IntoIterator<Item = &'a Entries>) -> Walk<'a> {
-        Walk { lanes: entries.into_iter().map(Entries::lane).collect() }
+        Walk { lanes: entries.into_iter().map(Entries::lane).collect(), among: None }
+    }
+
+    /// The same walk through certain units only, in ascending order, and with what came up to a reading only.
+    pub fn among(self, units: &'a [u32], up_to: u32) -> Walk<'a> {
+        Walk { among: Some(Among { units: units.iter(), up_to }), ..self }
     }
 
     /// Goes to the next unit with entries and tells which it is.
     pub fn advance(&mut self) -> Option<u32> {
+        if let Some(among) = &mut self.among {
+            loop {
+                let unit = *among.units.next()?;
+                self.lanes.iter_mut().for_each(|lane| lane.seek(unit, among.up_to));
+                if self.lanes.iter().any(|lane| !lane.here.is_empty() || !lane.both.is_empty()) {
+                    return Some(unit);
+                }
+            }
+        }
         let unit = self.lanes.iter().map(Lane::next_unit).min().filter(|unit| *unit != u32::MAX)?;
-        self.lanes.iter_mut().for_each(|lane| lane.enter(unit));
+        self.lanes.iter_mut().for_each(|lane| lane.enter(unit, EVER));
         Some(unit)
     }
 
@@ -151,6 +198,16 @@ impl<'a> Walk<'a> {
         let lane = &self.lanes[at];
         if lane.both.is_empty() { lane.here } else { &lane.both }
     }
+}
+
+/// The place of the first entry of a unit or of one after it, found in steps that double: it is often near.
+fn gallop(entries: &[Entry], unit: u32) -> usize {
+    let mut step = 1;
+    while step < entries.len() && entries[step].unit < unit {
+        step *= 2;
+    }
+    let (low, high) = (step / 2, entries.len().min(step + 1));
+    low + entries[low..high].partition_point(|entry| entry.unit < unit)
 }
 
 /// The part of a unit's entries that lies in a span.
@@ -180,7 +237,7 @@ fn sort(entries: &mut Vec<Entry>, units: usize, sorted: &mut Vec<Entry>) {
     for unit in 0..units {
         next[unit + 1] += next[unit];
     }
-    sorted.resize(entries.len(), Entry { unit: 0, label: 0, time: 0, value: 0.0 });
+    sorted.resize(entries.len(), Entry { unit: 0, mark: 0, time: 0, value: 0.0 });
     for entry in entries.iter() {
         let at = &mut next[entry.unit as usize];
         sorted[*at as usize] = *entry;
@@ -198,7 +255,7 @@ fn sort(entries: &mut Vec<Entry>, units: usize, sorted: &mut Vec<Entry>) {
 fn merge(old: &mut Vec<Entry>, recent: &mut Vec<Entry>) {
     let mut read = old.len();
     let mut write = read + recent.len();
-    old.resize(write, Entry { unit: 0, label: 0, time: 0, value: 0.0 });
+    old.resize(write, Entry { unit: 0, mark: 0, time: 0, value: 0.0 });
     while let Some(last) = recent.last() {
         write -= 1;
         if read > 0 && old[read - 1].order(last).is_gt() {
@@ -216,7 +273,7 @@ mod tests {
     use super::*;
 
     fn entry(unit: u32, time: i64, value: f64) -> Entry {
-        Entry { unit, label: 0, time, value }
+        Entry { unit, mark: 0, time, value }
     }
 
     fn walked(sources: &[&Entries]) -> Vec<(u32, Vec<Vec<Entry>>)> {

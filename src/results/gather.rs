@@ -64,6 +64,14 @@ struct Filtered {
 pub(super) struct Gathered {
     order: Order,
     read_to: Sequence,
+    /// How often was read on.
+    reading: u32,
+    /// Units whose exposures came to say something else, each with the reading in which they did.
+    changed: Vec<(u32, u32)>,
+    /// Since after which reading `changed` is complete.
+    changed_since: u32,
+    /// Moments of events that lay beyond the end of the log when they were read, with their units.
+    beyond: Vec<(i64, u32)>,
     roster: Roster,
     exposures: Vec<Exposures>,
     /// Exposures of a later moment than any event's receipt so far: whether they are in the period shows later.
@@ -96,6 +104,12 @@ enum Wanted {
     EventsOfTheExposed,
 }
 
+/// So many changes of exposures are remembered.
+const CHANGES_KEPT: usize = 1 << 20;
+/// Where more than this part of the units has changed, and more than a few, all are computed anew.
+const DIRTY_PART: usize = 8;
+const DIRTY_FEW: usize = 64;
+
 /// A set of entries that is always empty: of names that the log does not have.
 static NONE: Entries = Entries::EMPTY;
 
@@ -112,6 +126,10 @@ impl Gathered {
                 .collect(),
             order,
             read_to: Sequence(0),
+            reading: 0,
+            changed: Vec::new(),
+            changed_since: 0,
+            beyond: Vec::new(),
             roster: Roster::default(),
             exposures,
             ahead: Vec::new(),
@@ -192,7 +210,7 @@ impl Gathered {
     pub fn label_sizes(&self) -> BTreeMap<u32, u64> {
         let mut sizes = BTreeMap::new();
         for entry in self.filtered.iter().flat_map(|filtered| filtered.entries.iter()) {
-            *sizes.entry(entry.label).or_default() += 1;
+            *sizes.entry(entry.mark).or_default() += 1;
         }
         sizes
     }
@@ -203,7 +221,7 @@ impl Gathered {
 
     /// The events of certain texts only.
     pub fn picked(&self, pick: impl Fn(u32) -> bool) -> Picked<'_> {
-        let of = |filtered: &Filtered| filtered.entries.picked(|entry| pick(entry.label));
+        let of = |filtered: &Filtered| filtered.entries.picked(|entry| pick(entry.mark));
         Picked { gathered: self, entries: self.filtered.iter().map(of).collect() }
     }
 
@@ -216,6 +234,7 @@ impl Gathered {
 
     /// Reads on to the end of the log. `false` if what is gathered grew beyond `bound` bytes, and reading stopped there.
     pub fn read_on<L: Log + ?Sized>(&mut self, log: &L, until: Timestamp, bound: usize) -> Result<bool, LogError> {
+        self.reading += 1;
         let read = self.reading(log.terms(), until);
         for exposure in std::mem::take(&mut self.ahead) {
             self.expose(exposure, &read);
@@ -232,7 +251,41 @@ impl Gathered {
         if within_bound {
             self.settle();
         }
+        // Nobody has a report of before the first reading.
+        if self.reading == 1 || self.changed.len() > CHANGES_KEPT {
+            self.changed.clear();
+            self.changed_since = self.reading;
+        }
+        if self.beyond.len() > CHANGES_KEPT {
+            // Clocks that are that wrong: from here on all is computed anew.
+            self.changed_since = u32::MAX;
+        }
         Ok(within_bound)
+    }
+
+    /// The number of the last reading.
+    pub fn last_reading(&self) -> u32 {
+        self.reading
+    }
+
+    /// The units whose numbers of these sources may have changed since a reading, when the log ended with `until`. Ascending.
+    /// `None` if that cannot be told, or if they are so many that nothing is gained.
+    pub fn dirty(&self, sources: &[EventSource], terms: &Terms, reading: u32, until: i64) -> Option<Vec<u32>> {
+        if self.changed_since > reading
+            || self.exposed_only
+            || matches!(self.order.breakdown, Some(Breakdown::Event(_)))
+        {
+            return None;
+        }
+        let changed = self.changed.iter().filter(|(when, _)| *when > reading).map(|(_, unit)| *unit);
+        let mut dirty: Vec<u32> = changed.collect();
+        dirty.extend(self.beyond.iter().filter(|(time, _)| *time >= until).map(|(_, unit)| *unit));
+        for source in sources {
+            dirty.extend(self.entries(source, terms).fresh_since(reading)?);
+        }
+        dirty.sort_unstable();
+        dirty.dedup();
+        (dirty.len() <= self.roster.len() / DIRTY_PART + DIRTY_FEW).then_some(dirty)
     }
 
     /// Gathers the exposures only, then the events of exposed units only: two passes and less memory. Nothing can be read on
@@ -327,12 +380,18 @@ impl Gathered {
             self.census.take_events(columns, read.id_type, counted);
         }
         if wanted != Wanted::Exposures && !units.is_empty() {
-            // No event is an exposure: what is left are the rows of events.
-            for (row, number) in numbers.iter_mut().enumerate().filter(|(_, number)| **number != NOBODY) {
-                if !makes_metrics(columns.kind[row])
-                    || (wanted == Wanted::EventsOfTheExposed && !self.is_exposed(*number))
-                {
-                    *number = NOBODY;
+            // No event is an exposure: what is left are the rows of events. Which names have most volume does not depend on who
+            // is left out to save memory.
+            for row in (0..columns.len()).filter(|&row| hashes[row] != 0) {
+                if !makes_metrics(columns.kind[row]) {
+                    numbers[row] = NOBODY;
+                    continue;
+                }
+                if let Some(plain) = self.plain.get_mut(columns.name[row] as usize) {
+                    plain.volume += u64::from(read.may_count(columns.time[row]));
+                }
+                if wanted == Wanted::EventsOfTheExposed && !self.is_exposed(numbers[row]) {
+                    numbers[row] = NOBODY;
                 }
             }
             self.take_events(read, columns, texts, &numbers);
@@ -348,7 +407,11 @@ impl Gathered {
         let in_period = read.start.is_none_or(|start| start <= exposure.time) && exposure.time < read.until;
         let mut counted = false;
         for exposures in &mut self.exposures {
+            let before = (self.reading > 1).then(|| exposures.standing(exposure.unit));
             counted |= exposures.take(&exposure, in_period);
+            if before.is_some_and(|before| exposures.standing(exposure.unit) != before) {
+                self.changed.push((self.reading, exposure.unit));
+            }
         }
         if let (true, Some(strata)) = (counted, &mut self.strata) {
             strata.meet(exposure.unit, exposure.time, exposure.text);
@@ -373,8 +436,10 @@ impl Gathered {
                 self.census.note(unit, time, columns.received[row]);
             }
             let Some(plain) = self.plain.get_mut(columns.name[row] as usize) else { continue };
-            plain.volume += u64::from(in_period);
-            let entry = Entry { unit, label: 0, time, value: columns.value[row] };
+            if self.order.end.is_none() && time >= read.until.0 {
+                self.beyond.push((time, unit));
+            }
+            let entry = Entry { unit, mark: self.reading, time, value: columns.value[row] };
             if plain.wanted {
                 plain.entries.push(entry);
             }
@@ -391,9 +456,9 @@ impl Gathered {
                 if numbers[row] != NOBODY {
                     let label = match (&labels, look.label) {
                         (Some(labels), Some(field)) => labels[texts[field].rows[nth] as usize],
-                        _ => 0,
+                        _ => self.reading,
                     };
-                    filtered.entries.push(Entry { unit: numbers[row], label, time: columns.time[row], value });
+                    filtered.entries.push(Entry { unit: numbers[row], mark: label, time: columns.time[row], value });
                 }
             });
         }

@@ -279,10 +279,6 @@ pub struct GroupSummary {
     pub exposures: u64,
 }
 
-fn is_zero(number: &u64) -> bool {
-    *number == 0
-}
-
 /// Sample ratio mismatch: whether the groups have the configured sizes.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct Srm {
@@ -563,6 +559,10 @@ impl Report {
     pub fn analyses(&self) -> impl Iterator<Item = &Analysis> {
         self.analysis.iter().chain(&self.rules)
     }
+}
+
+fn is_zero(count: &u64) -> bool {
+    *count == 0
 }
 
 pub(super) fn srm(sizes: &[u64], split: &Split) -> (Srm, Result<Balance, Undefined>) {

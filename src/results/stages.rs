@@ -242,7 +242,8 @@ mod tests {
 
     #[test]
     fn stages_are_asked_for_one_by_one_and_sides_as_they_are_or_of_equal_size() {
-        let cases: [(&[(&str, &str)], &[&str]); 8] = [
+        type Case<'a> = (&'a [(&'a str, &'a str)], &'a [&'a str]);
+        let cases: [Case<'_>; 8] = [
             (&[("stage", "1")], &["1-1 whole"]),
             (&[("stage", "3")], &["3-3 whole"]),
             (&[("stage", "4")], &[]),

@@ -1,11 +1,12 @@
 //! What was gathered for a question, from which a report is made and which is read on when the log has grown.
 
 use super::analysis::{self, Scene};
+use super::carried::Carried;
 use super::gather::{Gathered, Order};
 use super::health;
 use super::metric::{self, Needs};
 use super::options::{Breakdown, Options};
-use super::question::{Design, Question};
+use super::question::{Design, Question, Split};
 use super::report::{self, Analysis, AsOf, Report, Used, Window};
 use super::tally::Clockwork;
 use super::units::Exposures;
@@ -52,18 +53,27 @@ impl Basis {
     }
 }
 
+/// What a report leaves for the next one of the same question.
+struct Left {
+    question: Question,
+    options: Options,
+    splits: Vec<(Split, Carried)>,
+}
+
 /// See the module.
 pub(super) struct State {
     basis: Basis,
     /// Nothing yet, or nothing any more.
     gathered: Option<Gathered>,
+    /// What the last report left.
+    left: Option<Left>,
     /// Whether what the basis asks for is known not to fit into memory, so that only exposed units are gathered.
     too_large: bool,
 }
 
 impl State {
     pub fn new(basis: Basis) -> State {
-        State { basis, gathered: None, too_large: false }
+        State { basis, gathered: None, left: None, too_large: false }
     }
 
     /// How many bytes are held.
@@ -96,9 +106,12 @@ impl State {
             gathered = self.nothing(question)?;
             gathered.read_exposed_only(log, period.until)?;
         }
-        let report = conclude(log, question, options, &period, &gathered)?;
+        let left = self.left.take().filter(|left| left.question == *question && left.options == *options);
+        let before = left.map_or_else(Vec::new, |left| left.splits);
+        let (report, splits) = conclude(log, question, options, &period, &gathered, before)?;
         if !self.too_large {
             self.gathered = Some(gathered);
+            self.left = Some(Left { question: question.clone(), options: options.clone(), splits });
         }
         Ok(report)
     }
@@ -116,7 +129,8 @@ fn conclude<L: Log + ?Sized>(
     options: &Options,
     period: &Period,
     gathered: &Gathered,
-) -> Result<Report, ResultsError> {
+    mut before: Vec<(Split, Carried)>,
+) -> Result<(Report, Vec<(Split, Carried)>), ResultsError> {
     let terms = log.terms();
     let metrics = metric::chosen(question, options, terms, gathered.volumes());
     let as_of = log.as_of_time();
@@ -132,15 +146,19 @@ fn conclude<L: Log + ?Sized>(
         as_of: as_of.map(|time| time.0),
     };
     let mut analyses: Vec<Analysis> = Vec::new();
+    let mut left = Vec::new();
     for split in question.splits(options)? {
-        if let Some(mut analysis) = scene.analysis(&split) {
+        let known = before.iter().position(|(of, _)| *of == split);
+        let known = known.map(|at| before.swap_remove(at).1);
+        if let Some((mut analysis, carried)) = scene.analysis(&split, known) {
             health::name_suspects(log, &scene, &split, &mut analysis)?;
             analyses.push(analysis);
+            left.push((split, carried));
         }
     }
     let analysis = if analyses.len() == 1 { analyses.pop() } else { None };
     let ms = |time: Option<Timestamp>| time.map(|time| time.0);
-    Ok(Report {
+    let report = Report {
         version: report::VERSION,
         kind: question.kind(),
         name: question.name.clone(),
@@ -150,5 +168,6 @@ fn conclude<L: Log + ?Sized>(
         options: Used::of(options, sequential),
         analysis,
         rules: analyses,
-    })
+    };
+    Ok((report, left))
 }

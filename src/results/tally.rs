@@ -99,6 +99,60 @@ pub(super) struct Winsorized {
     pub cuped: Option<SumsBefore>,
 }
 
+impl Tally {
+    /// Puts in what other units came to, or takes it out again. `false` where that cannot be done: nothing is changed then, or
+    /// too many digits were lost.
+    pub fn shift(&mut self, by: &Tally, way: Way) -> bool {
+        if self.winsorized.is_some() || by.winsorized.is_some() || self.steps.len() != by.steps.len() {
+            return false;
+        }
+        for (count, part) in self.with_before.iter_mut().zip(&by.with_before) {
+            *count = match way {
+                Way::In => *count + part,
+                Way::Out => *count - part,
+            };
+        }
+        let mut sound = shift_sums(&mut self.plain, &by.plain, way);
+        if let (Some(sums), Some(by)) = (&mut self.before, &by.before) {
+            sound &= shift_sums(sums, by, way);
+        }
+        sound &= match (&mut self.cuped, &by.cuped) {
+            (Some(SumsBefore::One(sums)), Some(SumsBefore::One(by))) => shift_all(sums, by, way),
+            (Some(SumsBefore::Two(sums)), Some(SumsBefore::Two(by))) => shift_all(sums, by, way),
+            (None, None) => true,
+            _ => false,
+        };
+        for (step, by) in self.steps.iter_mut().zip(&by.steps) {
+            sound &= shift_all(step, by, way);
+        }
+        sound
+    }
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Way {
+    In,
+    Out,
+}
+
+fn shift_sums(sums: &mut Sums, by: &Sums, way: Way) -> bool {
+    match (sums, by) {
+        (Sums::One(sums), Sums::One(by)) => shift_all(sums, by, way),
+        (Sums::Two(sums), Sums::Two(by)) => shift_all(sums, by, way),
+        _ => false,
+    }
+}
+
+fn shift_all<const N: usize>(sums: &mut [CoMoments<N>], by: &[CoMoments<N>], way: Way) -> bool {
+    for (sums, by) in sums.iter_mut().zip(by) {
+        match way {
+            Way::In => sums.merge(by),
+            Way::Out => sums.take_out(by),
+        }
+    }
+    way == Way::Out || !sums.iter().any(CoMoments::worn)
+}
+
 /// Which variants are wanted beside the plain one.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub(super) struct Wanted {

@@ -157,6 +157,12 @@ impl Exposures {
         }
     }
 
+    /// All that decides of a unit's group.
+    pub fn standing(&self, unit: u32) -> impl PartialEq + use<> {
+        let others = self.others.get(&unit).cloned();
+        (self.meetings.get(unit as usize).copied(), others)
+    }
+
     /// Whether the unit was exposed, whatever became of it.
     pub fn has_met(&self, unit: u32) -> bool {
         self.meetings.get(unit as usize).is_some_and(|first| *first != Meeting::NEVER)
@@ -172,6 +178,7 @@ impl Exposures {
             more: HashMap::new(),
             sizes: vec![0; split.groups.len()],
             unused: vec![0; split.groups.len()],
+            spare: Vec::new(),
             exposures: vec![0; split.groups.len()],
             crossovers: 0,
             overridden: 0,
@@ -179,12 +186,12 @@ impl Exposures {
             filtered: 0,
             not_counted: self.not_counted.clone(),
         };
-        let mut unused = vec![0; split.groups.len()];
+        let mut spare = Vec::new();
         let mut member = |unit: usize, meeting: &Meeting| {
             let (group, stage) = (meeting.place - 1, meeting.stage as usize);
             match &split.stages {
                 Some(stages) if !stages.uses(stage, usize::from(group), hashes.get(unit).copied().unwrap_or(0)) => {
-                    unused[usize::from(group)] += 1;
+                    spare.push((unit as u32, Member { since: meeting.time, until: stages.end(stage), group }));
                     Member::NONE
                 }
                 Some(stages) => Member { since: meeting.time, until: stages.end(stage), group },
@@ -247,7 +254,8 @@ impl Exposures {
             }
         }
         units.exposed += units.overridden;
-        units.unused = unused;
+        units.spare = spare;
+        units.count_unused();
         for group in units.members.iter().filter_map(Member::group) {
             units.sizes[group] += 1;
         }
@@ -309,6 +317,8 @@ pub(super) struct Units {
     pub sizes: Vec<u64>,
     /// Units that are left out of each group, so that groups are of equal size.
     pub unused: Vec<u64>,
+    /// Those units.
+    spare: Vec<(u32, Member)>,
     /// Exposures that counted, by group; crossovers' too.
     pub exposures: Vec<u64>,
     /// Units that met more than one group.
@@ -346,6 +356,15 @@ impl Units {
         }
         self.more.values_mut().for_each(|places| places.retain(|at| self.members[*at as usize].group().is_some()));
         self.filtered += left_out;
+        self.spare.retain(|(unit, member)| lets_through(*unit, member.since));
+        self.count_unused();
+    }
+
+    fn count_unused(&mut self) {
+        self.unused.fill(0);
+        for group in self.spare.iter().filter_map(|(_, member)| member.group()) {
+            self.unused[group] += 1;
+        }
     }
 
     /// The memberships of a unit: its own if it takes part, and those in further groups.

@@ -103,6 +103,25 @@ impl<const N: usize> CoMoments<N> {
         }
     }
 
+    /// Takes out all units of a part that was merged or pushed; the counterpart of `merge`, exact up to `worn`.
+    ///
+    /// Panics if the part has more units than there are.
+    pub fn take_out(&mut self, part: &CoMoments<N>) {
+        self.n = self.n.checked_sub(part.n).expect("only units that were put in are taken out");
+        if self.n == 0 {
+            *self = CoMoments::default();
+            return;
+        }
+        for i in 0..N {
+            self.removed_from[i] = self.removed_from[i].max(self.products[i][i].value());
+            self.sums[i] = self.sums[i] - part.sums[i];
+            self.prints[i] = self.prints[i].wrapping_sub(part.prints[i]);
+            for j in i..N {
+                self.products[i][j] = self.products[i][j] - part.products[i][j];
+            }
+        }
+    }
+
     /// The moments of some of the variables, in the order named.
     pub fn part<const M: usize>(&self, variables: [usize; M]) -> CoMoments<M> {
         let mut part = CoMoments { n: self.n, ..CoMoments::default() };

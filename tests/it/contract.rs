@@ -7,6 +7,7 @@ mod console;
 mod counts;
 mod encodings;
 mod examples;
+mod explore;
 mod exposures;
 mod keys;
 mod lifecycle;

@@ -17,6 +17,7 @@ pub(super) fn check(check: &mut Check) {
     for it in &check.contents.explorations {
         let id_type = explored(check, &format!("{}.of", it.place), &it.value.of);
         explore(check, &format!("{}.explore", it.place), &it.value.explore, id_type);
+        sides(check, &format!("{}.explore", it.place), &it.value.explore, it.value.of.gate.is_some());
     }
 }
 
@@ -94,6 +95,19 @@ fn explore(check: &mut Check, place: &str, explore: &Explore, id_type: Option<St
             let message = format!("must be such as user.country: {known}, then a dot and a key");
             check.wrong(format!("{place}.breakdown"), message);
         }
+    }
+}
+
+/// What only gates have.
+fn sides(check: &mut Check, place: &str, explore: &Explore, of_gate: bool) {
+    for (field, is_there) in [("balance", explore.balance.is_some()), ("stage", explore.stage.is_some())] {
+        if is_there && !of_gate {
+            check.wrong(format!("{place}.{field}"), "is only for gates; remove it");
+        }
+    }
+    let is_stage = |stage: &String| stage == "all" || stage.parse::<u32>().is_ok_and(|number| number > 0);
+    if explore.stage.as_ref().is_some_and(|stage| !is_stage(stage)) {
+        check.wrong(format!("{place}.stage"), "must be the number of a stage, such as \"1\", or all");
     }
 }
 

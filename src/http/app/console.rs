@@ -8,13 +8,15 @@ use crate::admin::{AdminError, ApplyOptions, EventsQuery, ListEdit, MetricValues
 use crate::http::query;
 use crate::http::reply::Reply;
 use crate::http::route::console::{Call, Called};
+use crate::results::{self, Report};
 use hyper::StatusCode;
 use hyper::body::Incoming;
+use hyper::header::{ACCEPT, HeaderValue};
 use hyper::http::request::Parts;
 use serde::Serialize;
 
 /// Options of a request that are not options of a report.
-const NOT_OPTIONS: [&str; 1] = ["rule"];
+const NOT_OPTIONS: [&str; 2] = ["rule", "format"];
 
 impl House {
     pub(super) async fn console(&self, called: Called<'_>, parts: &Parts, incoming: Incoming) -> Reply {
@@ -63,7 +65,10 @@ impl House {
             Call::GateResults => self.results(Subject::Gate { name, rule: asked("rule") }, parts).await,
             Call::ExploreExperiment => self.explore(Subject::Experiment(name), parts, incoming).await,
             Call::ExploreGate => self.explore(Subject::Gate { name, rule: None }, parts, incoming).await,
-            Call::ExplorationResults => answer(blocking(move || admin.exploration_results(&name)).await),
+            Call::ExplorationResults => match is_csv(parts) {
+                Ok(as_csv) => written(blocking(move || admin.exploration_results(&name)).await, as_csv),
+                Err(error) => refuse(&error),
+            },
             Call::EditIdList(edit) => self.edit_id_list(edit, name, parts, incoming).await,
             Call::PreviewMetric => {
                 let text = match self.text(parts, incoming).await {
@@ -143,10 +148,11 @@ impl House {
             }
         }
         let admin = self.admin.clone();
-        match blocking(move || admin.results(&ResultsQuery { subject, options })).await {
-            Ok(report) => answer(Ok(report)),
-            Err(error) => refuse(&error),
-        }
+        let as_csv = match is_csv(parts) {
+            Ok(as_csv) => as_csv,
+            Err(error) => return refuse(&error),
+        };
+        written(blocking(move || admin.results(&ResultsQuery { subject, options })).await, as_csv)
     }
 
     async fn explore(&self, subject: Subject, parts: &Parts, incoming: Incoming) -> Reply {
@@ -155,7 +161,10 @@ impl House {
             Err(reply) => return reply,
         };
         let admin = self.admin.clone();
-        answer(blocking(move || admin.explore(&subject, &text)).await)
+        match is_csv(parts) {
+            Ok(as_csv) => written(blocking(move || admin.explore(&subject, &text)).await, as_csv),
+            Err(error) => refuse(&error),
+        }
     }
 
     async fn edit_id_list(&self, edit: ListEdit, segment: String, parts: &Parts, incoming: Incoming) -> Reply {
@@ -207,6 +216,28 @@ fn answer<T: Serialize>(result: Result<T, AdminError>) -> Reply {
         Ok(Ok(json)) => Reply::json(StatusCode::OK, json),
         Ok(Err(error)) => refuse(&AdminError::broken("answer", &error)),
         Err(error) => refuse(&error),
+    }
+}
+
+/// Whether a report is wanted as a table: by `format`, else by what the client accepts before JSON.
+fn is_csv(parts: &Parts) -> Result<bool, AdminError> {
+    match query::value(parts.uri.query(), "format").as_deref() {
+        Some("csv") => Ok(true),
+        Some("json") => Ok(false),
+        Some(_) => Err(AdminError::refused("invalid_query", "format must be json or csv")),
+        None => {
+            let accepted = parts.headers.get(ACCEPT).and_then(|header| header.to_str().ok()).unwrap_or_default();
+            let mut kinds = accepted.split(',').map(|kind| kind.split(';').next().unwrap_or_default().trim());
+            Ok(kinds.find(|kind| ["text/csv", "application/json", "*/*"].contains(kind)) == Some("text/csv"))
+        }
+    }
+}
+
+fn written(report: Result<Report, AdminError>, as_csv: bool) -> Reply {
+    const CSV: HeaderValue = HeaderValue::from_static("text/csv; charset=utf-8; header=present");
+    match report {
+        Ok(report) if as_csv => Reply::new(StatusCode::OK, CSV, results::csv(&report).into_bytes()),
+        other => answer(other),
     }
 }
 

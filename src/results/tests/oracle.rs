@@ -17,6 +17,7 @@ mod examples;
 mod funnel;
 pub mod hard;
 mod layouts;
+mod onward;
 mod quantity;
 mod textbook;
 mod variants;

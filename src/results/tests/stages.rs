@@ -2,7 +2,7 @@
 //! in one stage, and what an analysis is about is told.
 
 use super::memory::{Memory, Row, at, gate_exposure, track};
-use super::oracle::hard::Random;
+use super::oracle::hard::{self, Random, Shape};
 use super::{experiment, metric, sizes, sums};
 use crate::results::*;
 
@@ -124,7 +124,11 @@ fn a_report_tells_its_stages() {
     let second = serde_json::json!({"start": at(DAY).0, "end": at(2 * DAY).0, "passPercentage": 10.0, "used": true});
     assert_eq!(rule["stages"][1], second);
     assert!(rule["stages"][0]["start"].is_null() && rule["stages"][2]["end"].is_null());
+    let text = render(&asked(&[], &grown, &[]), 200);
+    let lines = ["stage 1: 0 %, stage 2: 10 % from ", "(analysed), stage 3: 50 % from ", "Groups of equal size"];
+    assert!(lines.iter().all(|line| text.contains(line)), "{text}");
     let always = rolled_out(&[50.0], DAY);
+    assert!(!render(&asked(&[], &always, &[]), 200).contains("stage"));
     assert_eq!(told(&always, &[]), ("1".into(), "whole".into(), vec![true]));
 
     for (question, options, code) in [
@@ -254,4 +258,65 @@ fn the_days_of_pooled_stages_add_up_to_the_whole() {
         .sum();
     let units: u64 = on.groups.iter().map(|group| group.units).sum();
     assert!(units <= since, "{units} of {since}");
+}
+
+#[test]
+fn a_stage_by_itself_is_the_report_of_its_time() {
+    let border = at(3 * DAY);
+    let stage = |start, end, pass_percentage| Stage { start, end, pass_percentage, dealt_anew: false };
+    let half = hard::question(Shape::Gate);
+    let mut staged = half.clone();
+    if let Design::Gate { rules, .. } = &mut staged.design {
+        rules[0].stages = vec![stage(None, Some(border), 50.0), stage(Some(border), None, 80.0)];
+    }
+    let views = ["", "daily", "cumulative", "days_since_exposure"];
+    for (seed, view) in (0..8).flat_map(|seed| views.map(|view| (seed, view))) {
+        let rows = hard::log(Shape::Gate, &mut Random(seed));
+        let options = [("view", view), ("cuped", "true"), ("winsorize", "0.9"), ("crossovers", "both")];
+        let one = analysed(&rows, &staged, &[options.as_slice(), &[("stage", "1")]].concat());
+        let end = border.0.to_string();
+        let alone = analysed(&rows, &half, &[options.as_slice(), &[("end", &end)]].concat());
+        assert_eq!((&one.groups, one.overridden, &one.srm), (&alone.groups, alone.overridden, &alone.srm));
+        let scored = |analysis: &Analysis| -> Vec<Metric> {
+            analysis.metrics.iter().filter(|metric| metric.role != Role::Other).cloned().collect()
+        };
+        assert_eq!(scored(&one), scored(&alone), "seed {seed}, {view}");
+        assert!(one.metrics.len() > 10 && one.other_stages > 0, "seed {seed}: there are units of both stages");
+    }
+}
+
+#[test]
+fn units_that_a_filter_keeps_out_are_neither_used_nor_left_over() {
+    let question = rolled_out(&[10.0, 50.0], 10 * DAY);
+    let rows = growing(2, 0);
+    let border = at(10 * DAY).0.to_string();
+    let counts = |found: &Analysis| -> Vec<(u64, u64)> {
+        found.groups.iter().map(|group| (group.units, group.unused)).collect()
+    };
+    let early = analysed(&rows, &question, &[("exposedUntil", &border)]);
+    let first = analysed(&rows, &question, &[("stage", "1"), ("balance", "balanced")]);
+    assert_eq!(counts(&early), counts(&first));
+    assert!(counts(&first)[0].1 > 0);
+    let late = analysed(&rows, &question, &[("exposedFrom", &border)]);
+    assert_eq!(counts(&late)[0].1, 0, "at 50 % nobody is left over");
+}
+
+#[test]
+fn pooled_stages_add_up_from_their_equal_parts() {
+    let question = rolled_out(&[10.0, 20.0, 50.0], 7 * DAY);
+    for seed in 0..5 {
+        let rows = growing(seed, 1);
+        let pooled = analysed(&rows, &question, &[]);
+        let parts = asked(&rows, &question, &[("stage", "all"), ("balance", "balanced")]).rules;
+        assert_eq!(parts.len(), 3);
+        let numbers = |analysis: &Analysis| -> Vec<f64> {
+            let units = analysis.groups.iter().flat_map(|group| [group.units, group.unused, group.exposures]);
+            sums(analysis, "order").into_iter().chain(units.map(|count| count as f64)).collect()
+        };
+        let added = parts.iter().map(numbers).fold(vec![0.0; 8], |mut sums, part| {
+            sums.iter_mut().zip(part).for_each(|(sum, of_part)| *sum += of_part);
+            sums
+        });
+        assert_eq!(numbers(&pooled), added, "seed {seed}");
+    }
 }

@@ -6,7 +6,7 @@ use crate::catalog::{ProjectFile, definitions};
 use crate::http::reply::Reply;
 use crate::http::route::Verb;
 use crate::http::route::console::{Answer, Call, Endpoint, TABLE};
-use crate::results::Report;
+use crate::results::{COLUMNS, Report};
 use crate::store::RejectedSample;
 use hyper::StatusCode;
 use schemars::generate::SchemaSettings;
@@ -99,13 +99,17 @@ fn operation(endpoint: &Endpoint) -> Value {
         parameters.push(json!({"name": "If-Match", "in": "header", "description": description, "schema": schema}));
     }
     let (kind, schema) = answered(&endpoint.answer);
+    let mut content = json!({kind: {"schema": schema}});
+    if endpoint.answer == Answer::Bare("Report".into()) {
+        content["text/csv"] = json!({"schema": {"type": "string", "description": csv_columns()}});
+    }
     let mut operation = json!({
         "operationId": endpoint.operation,
         "summary": endpoint.summary,
         "tags": [endpoint.path.split('/').next()],
         "parameters": parameters,
         "responses": {
-            endpoint.status.to_string(): {"description": "Done", "content": {kind: {"schema": schema}}},
+            endpoint.status.to_string(): {"description": "Done", "content": content},
             "default": {
                 "description": "Refused or failed; `code` says why",
                 "content": {"application/json": {"schema": reference("Error")}},
@@ -122,6 +126,15 @@ fn operation(endpoint: &Endpoint) -> Value {
             json!({"required": required, "content": {"application/json": {"schema": reference(request)}}});
     }
     operation
+}
+
+/// What the table of a report has in each column.
+fn csv_columns() -> String {
+    let columns = COLUMNS.iter().map(|column| format!("{}: {}", column.name, column.meaning));
+    format!(
+        "A row for each comparison of each metric, after a row of names; undefined numbers are empty. Columns: {}.",
+        columns.collect::<Vec<_>>().join(". ")
+    )
 }
 
 /// The media type and schema of an answer.

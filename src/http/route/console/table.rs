@@ -183,14 +183,17 @@ impl Table {
         let summary = "An experiment's report on other metrics or a part of its units; nothing is saved";
         self.add(Verb::Post, "experiments/{id}/explore", experiment, Viewer, "exploreExperiment", summary)
             .request("Explore")
-            .answer = Answer::Bare("Report".into());
+            .answer(Answer::Bare("Report".into()))
+            .query = &[FORMAT];
         let summary = "A gate's report on other metrics or a part of its units; nothing is saved";
         self.add(Verb::Post, "gates/{id}/explore", gate, Viewer, "exploreGate", summary)
             .request("ExploreGate")
-            .answer = Answer::Bare("Report".into());
+            .answer(Answer::Bare("Report".into()))
+            .query = &[FORMAT];
         let (saved, summary) = (Call::ExplorationResults, "The report of a saved exploration, computed now");
-        self.add(Verb::Get, "explorations/{id}/results", saved, Viewer, "readExplorationResults", summary).answer =
-            Answer::Bare("Report".into());
+        self.add(Verb::Get, "explorations/{id}/results", saved, Viewer, "readExplorationResults", summary)
+            .answer(Answer::Bare("Report".into()))
+            .query = &[FORMAT];
         self.add(Verb::Post, "project", Call::Apply, Admin, "applyProject", "Apply a project file")
             .request("Project")
             .answer(Answer::Data("Applied".into()))
@@ -474,6 +477,8 @@ const EVENT_FILTERS: &[(&str, &str)] = &[
 
 const GATE_REPORT_OPTIONS: &[(&str, &str)] = &[
     ("rule", "Only this rule, by its ID"),
+    ("stage", "A stage of the rule's roll-out by its number, or all; without it the last one with those it continues"),
+    ("balance", "whole or balanced: all that passed and failed, or sides of equal size"),
     ("level", "The level of the intervals, above 0.5 and below 1; 0.95"),
     ("crossovers", "Units that met two groups: exclude (as without it), first or both"),
     (
@@ -490,6 +495,8 @@ const GATE_REPORT_OPTIONS: &[(&str, &str)] = &[
     ("environment", "The environment whose exposures and events count; production"),
     ("start", "Exposures from this time on count"),
     ("end", "Exposures and events before this time count"),
+    ("exposedFrom", "Only units that were first exposed from this time on take part"),
+    ("exposedUntil", "Only units that were first exposed before this time take part; their events count to the end"),
     ("metrics", "Only these metrics, by name, beside the scorecard"),
     ("view", "Over time: cumulative, daily or days_since_exposure"),
     (
@@ -498,12 +505,17 @@ const GATE_REPORT_OPTIONS: &[(&str, &str)] = &[
     ),
     ("exposedFrom", "Only units that were first exposed from this time on take part"),
     ("exposedUntil", "Only units that were first exposed before this time take part"),
-    ("balance", "Of a gate: whole compares all that passed with all that failed, balanced as many of each"),
-    ("stage", "Of a gate: the number of a stage of its roll-out, or all to have each apart"),
+    FORMAT,
 ];
 
-/// An experiment has no rules.
+/// An experiment has no rules and no stages.
 const REPORT_OPTIONS: &[(&str, &str)] = match GATE_REPORT_OPTIONS {
-    [_, options @ ..] => options,
-    [] => &[],
+    [_, _, _, options @ ..] => options,
+    _ => &[],
 };
+
+/// What every report can be written as.
+const FORMAT: (&str, &str) = (
+    "format",
+    "json, or csv for one flat table (RFC 4180; README has its columns); without it what `Accept` names first of the two",
+);

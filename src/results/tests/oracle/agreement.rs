@@ -139,7 +139,7 @@ fn the_order_of_the_log_and_the_size_of_its_blocks_do_not_show() {
 }
 
 /// All counts and words the same, and all numbers but for rounding.
-fn assert_same(before: &Analysis, after: &Analysis, what: &str) {
+pub(super) fn assert_same(before: &Analysis, after: &Analysis, what: &str) {
     let [before, after] = [before, after].map(|analysis| serde_json::to_value(analysis).unwrap());
     assert_same_json(&before, &after, 0.0, what);
 }

@@ -33,7 +33,7 @@ fn kinds() -> Vec<(&'static str, Value, &'static str, (&'static str, Value))> {
         ),
         (
             "explorations",
-            json!({"name": "x", "of": {"experiment": "e"}, "explore": {"metrics": [{"name": "signup", "type": "event_user"}]}}),
+            json!({"name": "x", "of": {"experiment": "e"}, "explore": {"metrics": [{"name": "signup", "type": "event_user", "unitTypes": ["userID"]}]}}),
             "x",
             ("description", json!("who signs up")),
         ),
