@@ -535,6 +535,10 @@ fn what_was_read_in_parts_is_judged_as_what_was_read_at_once() {
     let found = whole.analysis.as_ref().unwrap();
     assert!(!found.srm.suspects.is_empty() && !found.evidence.pre_experiment.is_empty(), "{:?}", found.evidence);
     assert!(found.evidence.arrival.late > 0 && found.evidence.arrival.ahead > 0, "{:?}", found.evidence);
+    let readme = include_str!("../../../README.md");
+    for check in &found.health {
+        assert!(readme.contains(&format!("| `{}` |", check.check)), "README.md does not say what {} is", check.check);
+    }
     let mut state = State::new(state::Basis::of(Memory::of(&rows).terms(), &question, &options).unwrap());
     for end in [3, 1000, 1001, rows.len() / 2, rows.len()] {
         let log = Memory::of(&rows[..end]);
