@@ -154,14 +154,6 @@ pub(super) fn series<'a>(
     }
 }
 
-/// A unit's number changes on a day.
-struct Step<const K: usize> {
-    day: usize,
-    class: usize,
-    before: [f64; K],
-    after: [f64; K],
-}
-
 fn run<const K: usize>(
     plan: &Plan,
     mut walk: Walk<'_>,
@@ -174,7 +166,9 @@ fn run<const K: usize>(
     let count = days.sizes.len();
     let nothing = [0.0; K];
     let mut each_day = vec![vec![CoMoments::<K>::default(); classes.sizes.len()]; count];
-    let mut steps: Vec<Step<K>> = Vec::new();
+    // Of how it stood: the numbers that those of the day take the place of. In sums, as some metrics change for every unit
+    // on every day.
+    let mut gone = if days.view == View::Cumulative { each_day.clone() } else { Vec::new() };
     let mut busy: Vec<i64> = Vec::new();
     while let Some(unit) = walk.advance() {
         for member in classes.units.memberships(unit) {
@@ -201,7 +195,12 @@ fn run<const K: usize>(
                 let at = (day - days.first) as usize;
                 if days.view == View::Cumulative {
                     if after != before {
-                        steps.push(Step { day: at, class, before, after });
+                        if before != nothing {
+                            gone[at][class].push(before);
+                        }
+                        if after != nothing {
+                            each_day[at][class].push(after);
+                        }
                         before = after;
                     }
                 } else if after != nothing {
@@ -210,20 +209,14 @@ fn run<const K: usize>(
             }
         }
     }
-    if days.view == View::Cumulative {
-        steps.sort_by_key(|step| step.day);
-        let mut standing = vec![CoMoments::<K>::default(); classes.sizes.len()];
-        let mut steps = steps.into_iter().peekable();
-        for (day, sums) in each_day.iter_mut().enumerate() {
-            while let Some(step) = steps.next_if(|step| step.day == day) {
-                if step.before != nothing {
-                    standing[step.class].remove(step.before);
-                }
-                if step.after != nothing {
-                    standing[step.class].push(step.after);
-                }
+    let mut standing = vec![CoMoments::<K>::default(); classes.sizes.len()];
+    for (come, gone) in each_day.iter_mut().zip(&gone) {
+        for ((standing, come), gone) in standing.iter_mut().zip(come).zip(gone) {
+            standing.merge(come);
+            if gone.n() > 0 {
+                standing.take_out(gone);
             }
-            sums.clone_from(&standing);
+            *come = *standing;
         }
     }
     each_day
