@@ -78,6 +78,10 @@ impl Carried {
         Carried { reading: scene.gathered.last_reading(), clock: scene.clock, units, metrics }
     }
 
+    pub fn bytes(&self) -> usize {
+        self.units.bytes()
+    }
+
     /// A metric as it is now, if it can be told from what it was: its sums are taken away from here.
     pub fn onward(
         &mut self,

@@ -78,7 +78,8 @@ impl State {
 
     /// How many bytes are held.
     pub fn bytes(&self) -> usize {
-        self.gathered.as_ref().map_or(0, Gathered::bytes)
+        let carried = self.left.iter().flat_map(|left| &left.splits).map(|(_, carried)| carried.bytes());
+        self.gathered.as_ref().map_or(0, Gathered::bytes) + carried.sum::<usize>()
     }
 
     /// The end of what was read.

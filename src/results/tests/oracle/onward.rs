@@ -6,7 +6,7 @@ use super::agreement::{asked, assert_same, each_log};
 use super::hard::{Random, Shape, midnight};
 use crate::event::Timestamp;
 use crate::results::tests::memory::{Memory, Row, at, exposure, track};
-use crate::results::{Breakdown, Crossovers, Join, Options, Question, Reports, conclude};
+use crate::results::{Breakdown, Crossovers, Join, Options, Question, Reports, View, conclude};
 
 /// Room for all that a test gathers.
 const ROOM: usize = 1 << 30;
@@ -167,6 +167,34 @@ fn with_little_memory_the_exposed_units_come_to_the_same() {
                 assert_eq!(total, None, "{what}: the total over all units is not known");
             }
         }
-        assert_eq!(reports.bytes(), 0, "{what}");
+        let roomy = Reports::new(ROOM);
+        roomy.report(&log, &question, &Options::default()).unwrap();
+        assert!(reports.bytes() < roomy.bytes(), "{what}: nothing is held but the report");
     });
+}
+
+#[test]
+fn reports_that_are_kept_count_as_memory() {
+    let question = Question { end: None, ..asked(Shape::OpenEnd) };
+    let rows = [
+        received(10, exposure("a", "grp_c", 10)),
+        received(20, exposure("b", "grp_t", 20)),
+        received(300 * DAY, track("a", "order", 300 * DAY)),
+    ];
+    let log = Memory::of(&rows);
+    let reports = Reports::new(ROOM);
+    reports.report(&log, &question, &Options::default()).unwrap();
+    let plain = reports.bytes();
+    let by_day = Options { view: Some(View::Daily), ..Options::default() };
+    let report = reports.report(&log, &question, &by_day).unwrap();
+    let text = serde_json::to_string(&*report).unwrap().len();
+    assert!(reports.bytes() - plain > text / 4, "{} - {plain} of {text}", reports.bytes());
+
+    // With room for one of them only, the one that was not asked for last goes.
+    let small = Reports::new(reports.bytes());
+    let other = Question { name: "other".into(), ..question.clone() };
+    small.report(&log, &question, &by_day).unwrap();
+    let one = small.bytes();
+    small.report(&log, &other, &by_day).unwrap();
+    assert!(small.bytes() < one + one / 2, "{} after {one}", small.bytes());
 }
