@@ -43,7 +43,7 @@ struct Made {
 }
 
 impl Reports {
-    /// Holds what was gathered up to so many bytes, all bases together.
+    /// Holds what was gathered, and the reports made of it, up to so many bytes, all bases together.
     pub fn new(bound: usize) -> Reports {
         Reports { bound, kept: Mutex::new(Vec::new()) }
     }
@@ -73,7 +73,7 @@ impl Reports {
         let surplus = (guard.made.len() + 1).saturating_sub(REPORTS_OF_A_BASIS);
         guard.made.drain(..surplus);
         guard.made.push(Made { question: question.clone(), options: options.clone(), as_of, report: report.clone() });
-        let bytes = guard.state.bytes();
+        let bytes = guard.state.bytes() + guard.made.iter().map(|made| made.report.bytes()).sum::<usize>();
         drop(guard);
         self.leave(&basis, bytes);
         Ok(report)

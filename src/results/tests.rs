@@ -389,6 +389,23 @@ fn the_scorecard_comes_first_then_the_largest_names_or_those_asked_for() {
 }
 
 #[test]
+fn a_group_that_should_get_nobody_has_no_projected_impact() {
+    let mut question = Question {
+        metrics: vec![MetricChoice { role: Role::Primary, ..MetricChoice::automatic("order")[0].clone() }],
+        ..experiment()
+    };
+    if let Design::Experiment { groups, .. } = &mut question.design {
+        groups[1].size = 0.0;
+    }
+    let rows = ["a", "b", "c", "d"].map(|unit| exposure(unit, if unit < "c" { "grp_c" } else { "grp_t" }, 10));
+    let orders = ["a", "c", "c"].map(|unit| track(unit, "order", 20));
+    let analysis = answer(&[&rows[..], &orders[..]].concat(), &question, &Options::default());
+    let impact = analysis.metrics[0].comparisons[0].impact.clone().unwrap();
+    assert!(impact.topline.absolute.is_some());
+    assert_eq!((impact.projected.absolute, impact.projected.reason.as_deref()), (None, Some("no_allocation")));
+}
+
+#[test]
 fn health_tells_what_is_wrong_and_what_to_do() {
     let status = |found: &Analysis, name: &str| {
         let check = found.health.iter().find(|check| check.check == name).expect("the check is listed");
