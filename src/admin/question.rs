@@ -6,10 +6,8 @@ use super::{Admin, AdminError};
 use crate::catalog::{Analysis, Catalog, Experiment, Gate, MetricRef};
 use crate::evaluate::{djb2, sha256_base64};
 use crate::event::{Outcome, Timestamp};
-use crate::ingest;
 use crate::results::{
     self, Check, Corrections, Design, Group, MetricChoice, Options, Question, Report, ResultsError, Role, Rule,
-    StoredLog,
 };
 use crate::stats::{Balanced, Level};
 use crate::store::Snapshot;
@@ -34,13 +32,6 @@ pub struct ResultsQuery {
 }
 
 impl Admin {
-    /// The log as it is now. Columns that a reader has to work out are kept for the next one.
-    pub(super) fn log(&self) -> Result<StoredLog, AdminError> {
-        let writer = self.writer().clone();
-        let log = StoredLog::new(self.store().snapshot()?, ingest::field, move |columns| writer.keep(columns));
-        log.map_err(|error| AdminError::broken("log", &error))
-    }
-
     pub fn results(&self, query: &ResultsQuery) -> Result<Report, AdminError> {
         let state = self.state();
         let catalog = &state.catalog;
