@@ -129,8 +129,11 @@ fn not_computed(metrics: &[String]) -> Check {
     Check {
         check: "metrics_computed".to_owned(),
         status: Balanced::Warning,
-        detail: format!("not computed, because results know no metric of this type or filter: {}", metrics.join(", ")),
-        remedy: Some("put event_count or event_user metrics on the scorecard; every event name has both".to_owned()),
+        detail: format!("not computed: {}", metrics.join(", ")),
+        remedy: Some(
+            "mend the metric's definition, or name another on the scorecard; every event name has event_count and event_user"
+                .to_owned(),
+        ),
     }
 }
 
