@@ -84,7 +84,7 @@ impl House {
             }
             Call::ExploreExperiment => self.explore(Subject::Experiment(name), parts, incoming).await,
             Call::ExploreGate => self.explore(Subject::Gate { name, rule: None }, parts, incoming).await,
-            Call::ExplorationResults => match is_csv(parts) {
+            Call::ExplorationResults => match only_format(parts) {
                 Ok(as_csv) => written(blocking(move || admin.exploration_results(&name)).await, as_csv),
                 Err(error) => refuse(&error),
             },
@@ -180,7 +180,7 @@ impl House {
             Err(reply) => return reply,
         };
         let admin = self.admin.clone();
-        match is_csv(parts) {
+        match only_format(parts) {
             Ok(as_csv) => written(blocking(move || admin.explore(&subject, &text)).await, as_csv),
             Err(error) => refuse(&error),
         }
@@ -249,6 +249,19 @@ fn is_csv(parts: &Parts) -> Result<bool, AdminError> {
             let mut kinds = accepted.split(',').map(|kind| kind.split(';').next().unwrap_or_default().trim());
             Ok(kinds.find(|kind| ["text/csv", "application/json", "*/*"].contains(kind)) == Some("text/csv"))
         }
+    }
+}
+
+/// Whether a table is wanted, where a question has its options in itself and none in the address.
+fn only_format(parts: &Parts) -> Result<bool, AdminError> {
+    let pairs = parts.uri.query().unwrap_or_default().split('&').filter(|pair| !pair.is_empty());
+    let mut names = pairs.map(|pair| pair.split('=').next().unwrap_or_default());
+    match names.find(|name| *name != "format") {
+        Some(name) => Err(AdminError::refused(
+            "unknown_option",
+            format!("unknown option `{name}`; only `format` stands in the address, the exploration says all others"),
+        )),
+        None => is_csv(parts),
     }
 }
 
