@@ -47,16 +47,13 @@ pub(super) struct Newest {
 }
 
 impl Census {
-    /// Counts the events of some rows.
-    pub fn take_events(&mut self, columns: &Columns, id_type: Option<TermId>, rows: impl Iterator<Item = usize>) {
-        let wanted = id_type.and_then(|id_type| columns.units_of(id_type));
-        for row in rows {
-            self.events += 1;
-            self.events_ahead += u64::from(columns.time[row] > columns.received[row]);
-            if wanted.is_none_or(|hashes| hashes[row] == 0) {
-                self.without += 1;
-                count_ids(&mut self.instead, columns, row);
-            }
+    /// Counts an event.
+    pub fn take_event(&mut self, columns: &Columns, row: usize, has_unit: bool) {
+        self.events += 1;
+        self.events_ahead += u64::from(columns.time[row] > columns.received[row]);
+        if !has_unit {
+            self.without += 1;
+            count_ids(&mut self.instead, columns, row);
         }
     }
 

@@ -17,14 +17,24 @@ pub(super) struct Steps {
 /// When, and at which place of the walk.
 type Happened = (i64, usize);
 
+/// Room that is used for one unit after the other.
+#[derive(Debug, Default)]
+pub(super) struct Room {
+    events: Vec<Happened>,
+    began: Vec<Option<i64>>,
+    taken: Vec<f64>,
+}
+
 impl Steps {
     /// How often the walk's present unit took each step.
-    pub fn of(&self, walk: &Walk<'_>, span: &Span) -> Vec<f64> {
-        let mut taken = vec![0.0; self.places.len()];
+    pub fn of<'r>(&self, walk: &Walk<'_>, span: &Span, room: &'r mut Room) -> &'r [f64] {
+        let Room { events, began, taken } = room;
+        taken.clear();
+        taken.resize(self.places.len(), 0.0);
         if span.is_empty() || within(walk.lane(self.places[0]), span).is_empty() {
             return taken;
         }
-        let mut events: Vec<Happened> = Vec::new();
+        events.clear();
         for (step, &place) in self.places.iter().enumerate() {
             if !self.places[..step].contains(&place) {
                 events.extend(within(walk.lane(place), span).iter().map(|entry| (entry.time, place)));
@@ -32,13 +42,15 @@ impl Steps {
         }
         // At one moment in the order of the funnel: what could follow does.
         let first_step = |place: usize| self.places.iter().position(|of| *of == place);
-        events.sort_unstable_by_key(|&(time, place)| (time, first_step(place)));
+        if !events.is_sorted_by_key(|&(time, place)| (time, first_step(place))) {
+            events.sort_unstable_by_key(|&(time, place)| (time, first_step(place)));
+        }
         match (self.order, self.counts) {
-            (FunnelOrder::Within(window), FunnelCounts::Units) => self.reached(&events, window, &mut taken),
-            (FunnelOrder::Within(window), FunnelCounts::Events) => self.passages(&events, window, &mut taken),
+            (FunnelOrder::Within(window), FunnelCounts::Units) => self.reached(events, window, began, taken),
+            (FunnelOrder::Within(window), FunnelCounts::Events) => self.passages(events, window, taken),
             (FunnelOrder::UnorderedDaily, counts) => {
                 for day in events.chunk_by(|a, b| day_of(a.0) == day_of(b.0)) {
-                    self.daily(day, counts, &mut taken);
+                    self.daily(day, counts, taken);
                 }
             }
         }
@@ -47,10 +59,25 @@ impl Steps {
 
     /// Marks the steps that some chain of events reaches. Of all chains that stand at a step, the one that began last can
     /// still go furthest, so it is the only one to remember.
-    fn reached(&self, events: &[Happened], window: i64, taken: &mut [f64]) {
-        let mut began: Vec<Option<i64>> = vec![None; taken.len()];
+    fn reached(&self, events: &[Happened], window: i64, began: &mut Vec<Option<i64>>, taken: &mut [f64]) {
+        began.clear();
+        began.resize(taken.len(), None);
         for moment in events.chunk_by(|a, b| a.0 == b.0) {
             let time = moment[0].0;
+            if let [(_, place)] = moment {
+                // One event, as nearly always: from the last step back, so that it is not taken for two of them.
+                for step in (0..taken.len()).rev().filter(|&step| self.places[step] == *place) {
+                    let start = match step {
+                        0 => Some(time),
+                        step => began[step - 1].filter(|start| time - start <= window),
+                    };
+                    if start.is_some() {
+                        began[step] = began[step].max(start);
+                        taken[step] = 1.0;
+                    }
+                }
+                continue;
+            }
             let before = began.clone();
             // A chain goes on from where it stood before this moment, or begins in it, by as many steps as there are events.
             for stood in std::iter::once(None).chain((0..taken.len()).map(Some)) {

@@ -333,9 +333,8 @@ impl Gathered {
         let nobody = Vec::new();
         let units = read.id_type.and_then(|id_type| columns.units_of(id_type)).unwrap_or(&nobody);
         let is_exposure = |row: usize| read.is_relevant(columns.subject[row]);
-        let is_event = |row: usize| {
-            makes_metrics(columns.kind[row]) && read.is_in_environment(columns.environment[row]) && !units.is_empty()
-        };
+        let is_event =
+            |row: usize| makes_metrics(columns.kind[row]) && read.is_in_environment(columns.environment[row]);
         // The hash of each row that counts, 0 for the others.
         let mut hashes = std::mem::take(&mut self.hashes);
         let mut numbers = std::mem::take(&mut self.numbers);
@@ -374,27 +373,29 @@ impl Gathered {
             }
         }
         if wanted != Wanted::Exposures {
-            let is_event =
-                |row: usize| makes_metrics(columns.kind[row]) && read.is_in_environment(columns.environment[row]);
-            let counted = (skipped..columns.len()).filter(|&row| is_event(row) && read.may_count(columns.time[row]));
-            self.census.take_events(columns, read.id_type, counted);
-        }
-        if wanted != Wanted::Exposures && !units.is_empty() {
-            // No event is an exposure: what is left are the rows of events. Which names have most volume does not depend on who
-            // is left out to save memory.
-            for row in (0..columns.len()).filter(|&row| hashes[row] != 0) {
-                if !makes_metrics(columns.kind[row]) {
-                    numbers[row] = NOBODY;
+            self.seen.resize(self.roster.len(), 0);
+            // No event is an exposure: what is left in `numbers` are the events of units.
+            for (row, number) in numbers.iter_mut().enumerate().skip(skipped) {
+                if !is_event(row) {
+                    *number = NOBODY;
                     continue;
                 }
-                if let Some(plain) = self.plain.get_mut(columns.name[row] as usize) {
-                    plain.volume += u64::from(read.may_count(columns.time[row]));
+                let has_unit = hashes[row] != 0;
+                if read.may_count(columns.time[row]) {
+                    self.census.take_event(columns, row, has_unit);
+                    // Which names have most volume does not depend on who is left out to save memory.
+                    if let Some(plain) = self.plain.get_mut(columns.name[row] as usize) {
+                        plain.volume += u64::from(has_unit);
+                    }
                 }
-                if wanted == Wanted::EventsOfTheExposed && !self.is_exposed(numbers[row]) {
-                    numbers[row] = NOBODY;
+                if has_unit && wanted == Wanted::EventsOfTheExposed && !self.is_exposed(*number) {
+                    *number = NOBODY;
+                }
+                if *number != NOBODY {
+                    self.take_event(read, columns, row, *number);
                 }
             }
-            self.take_events(read, columns, texts, &numbers);
+            self.take_filtered(read, columns, texts, &numbers);
         }
         (self.hashes, self.numbers) = (hashes, numbers);
     }
@@ -425,28 +426,27 @@ impl Gathered {
         self.exposures.iter().any(|exposures| exposures.has_met(unit))
     }
 
-    /// `numbers`: by row the unit's number, `NOBODY` where the row is no event that counts.
-    fn take_events(&mut self, read: &Reading, columns: &Columns, texts: &[FieldColumn], numbers: &[u32]) {
-        self.seen.resize(self.roster.len(), 0);
-        for (row, &unit) in numbers.iter().enumerate().filter(|(_, unit)| **unit != NOBODY) {
-            let time = columns.time[row];
-            let in_period = read.may_count(time);
-            if in_period {
-                self.seen[unit as usize] += 1;
-                self.census.note(unit, time, columns.received[row]);
-            }
-            let Some(plain) = self.plain.get_mut(columns.name[row] as usize) else { continue };
-            if self.order.end.is_none() && time >= read.until.0 {
-                self.beyond.push((time, unit));
-            }
-            let entry = Entry { unit, mark: self.reading, time, value: columns.value[row] };
-            if plain.wanted {
-                plain.entries.push(entry);
-            }
-            if self.order.any {
-                self.any.push(Entry { value: f64::NAN, ..entry });
-            }
+    fn take_event(&mut self, read: &Reading, columns: &Columns, row: usize, unit: u32) {
+        let time = columns.time[row];
+        if read.may_count(time) {
+            self.seen[unit as usize] += 1;
+            self.census.note(unit, time, columns.received[row]);
         }
+        if self.order.end.is_none() && time >= read.until.0 {
+            self.beyond.push((time, unit));
+        }
+        let entry = Entry { unit, mark: self.reading, time, value: columns.value[row] };
+        match self.plain.get_mut(columns.name[row] as usize) {
+            Some(plain) if plain.wanted => plain.entries.push(entry),
+            _ => {}
+        }
+        if self.order.any {
+            self.any.push(Entry { value: f64::NAN, ..entry });
+        }
+    }
+
+    /// `numbers`: by row the unit's number, `NOBODY` where the row is no event that counts.
+    fn take_filtered(&mut self, read: &Reading, columns: &Columns, texts: &[FieldColumn], numbers: &[u32]) {
         for (filtered, look) in self.filtered.iter_mut().zip(&read.looks) {
             let Some(look) = look else { continue };
             let labels = look

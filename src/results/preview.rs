@@ -98,7 +98,8 @@ fn numbers(plan: &Plan, walk: &Walk<'_>, span: &Span) -> [f64; 2] {
         Makes::PerUnit(quantity) => [quantity.of(walk, span), 0.0],
         Makes::Ratio(numerator, denominator) => [numerator.of(walk, span), denominator.of(walk, span)],
         Makes::Funnel(steps) => {
-            let taken = steps.of(walk, span);
+            let mut room = super::funnel::Room::default();
+            let taken = steps.of(walk, span, &mut room);
             [taken[taken.len() - 1], taken[0]]
         }
     }

@@ -2,11 +2,13 @@
 
 use super::calendar::{DAY, Span, day_of, start_of};
 use super::entries::Walk;
+use super::funnel::Room;
 use super::options::View;
 use super::plan::{Makes, Plan};
 use super::tally::{Classes, Clockwork, Sums, fill};
 use super::units::Member;
 use crate::stats::CoMoments;
+use std::cell::RefCell;
 
 /// The most days of a series; of a longer period the last ones.
 pub const SERIES_DAYS: i64 = 400;
@@ -145,21 +147,15 @@ pub(super) fn series<'a>(
             run(plan, walk(), classes, clock, days, by_events, of).into_iter().map(Sums::Two).collect()
         }
         Makes::Funnel(steps) => {
+            let room = RefCell::new(Room::default());
             let of = |walk: &Walk<'_>, span: &Span| {
-                let taken = steps.of(walk, span);
+                let mut room = room.borrow_mut();
+                let taken = steps.of(walk, span, &mut room);
                 [taken[taken.len() - 1], taken[0]]
             };
             run(plan, walk(), classes, clock, days, true, of).into_iter().map(Sums::Two).collect()
         }
     }
-}
-
-/// A unit's number changes on a day.
-struct Step<const K: usize> {
-    day: usize,
-    class: usize,
-    before: [f64; K],
-    after: [f64; K],
 }
 
 fn run<const K: usize>(
@@ -174,7 +170,8 @@ fn run<const K: usize>(
     let count = days.sizes.len();
     let nothing = [0.0; K];
     let mut each_day = vec![vec![CoMoments::<K>::default(); classes.sizes.len()]; count];
-    let mut steps: Vec<Step<K>> = Vec::new();
+    // Of the cumulative view: what ceases to stand on a day, while `each_day` has what comes to stand.
+    let mut ceased = each_day.clone();
     let mut busy: Vec<i64> = Vec::new();
     while let Some(unit) = walk.advance() {
         for member in classes.units.memberships(unit) {
@@ -201,7 +198,12 @@ fn run<const K: usize>(
                 let at = (day - days.first) as usize;
                 if days.view == View::Cumulative {
                     if after != before {
-                        steps.push(Step { day: at, class, before, after });
+                        if after != nothing {
+                            each_day[at][class].push(after);
+                        }
+                        if before != nothing {
+                            ceased[at][class].push(before);
+                        }
                         before = after;
                     }
                 } else if after != nothing {
@@ -211,19 +213,13 @@ fn run<const K: usize>(
         }
     }
     if days.view == View::Cumulative {
-        steps.sort_by_key(|step| step.day);
         let mut standing = vec![CoMoments::<K>::default(); classes.sizes.len()];
-        let mut steps = steps.into_iter().peekable();
-        for (day, sums) in each_day.iter_mut().enumerate() {
-            while let Some(step) = steps.next_if(|step| step.day == day) {
-                if step.before != nothing {
-                    standing[step.class].remove(step.before);
-                }
-                if step.after != nothing {
-                    standing[step.class].push(step.after);
-                }
+        for (day, ceased) in each_day.iter_mut().zip(&ceased) {
+            for ((standing, sums), ceased) in standing.iter_mut().zip(day).zip(ceased) {
+                standing.merge(sums);
+                standing.take_out(ceased);
+                *sums = *standing;
             }
-            sums.clone_from(&standing);
         }
     }
     each_day

@@ -3,11 +3,13 @@
 use super::calendar::{DAY, Span, day_of, start_of};
 use super::definition::FunnelCounts;
 use super::entries::Walk;
+use super::funnel::Room;
 use super::options::{Join, Options};
 use super::plan::{Makes, Plan};
 use super::question::Split;
 use super::units::{Member, Units};
 use crate::stats::{self, CoMoments};
+use std::cell::RefCell;
 
 /// When a unit's events count.
 #[derive(Debug, Clone, Copy)]
@@ -200,29 +202,35 @@ pub(super) fn tally<'a>(
                 cuped: wanted.cuped && numerator.has_covariate() && denominator.has_covariate(),
                 before: wanted.before && numerator.has_covariate() && denominator.has_covariate(),
             };
-            two(walk(), classes, clock, wanted, |walk, span| [numerator.of(walk, span), denominator.of(walk, span)])
+            let of = |walk: &Walk<'_>, span: &Span| [numerator.of(walk, span), denominator.of(walk, span)];
+            two(walk(), classes, clock, wanted, of, |_| {})
         }
         Makes::Funnel(steps) => {
             let last = steps.places.len() - 1;
             // Of units, a funnel says yes or no: there is nothing to cut.
             let winsorize = wanted.winsorize.filter(|_| steps.counts == FunnelCounts::Events);
             let wanted = Wanted { winsorize, ..wanted };
-            let whole = two(walk(), classes, clock, wanted, |walk, span| {
-                let taken = steps.of(walk, span);
-                [taken[last], taken[0]]
-            });
-            let step = |step: usize| {
-                let wanted = Wanted { winsorize: None, cuped: false, before: false };
-                let found = two(walk(), classes, clock, wanted, |walk, span| {
-                    let taken = steps.of(walk, span);
-                    [taken[step], taken[step - 1]]
-                });
-                match found.plain {
-                    Sums::Two(sums) => sums,
-                    Sums::One(_) => Vec::new(),
-                }
+            let count = classes.sizes.len();
+            let room = RefCell::new(Room::default());
+            // Steps are asked of a unit's time after its exposure as often as the whole is, and once for both.
+            let mut each: Vec<Vec<CoMoments<2>>> = vec![vec![CoMoments::default(); count]; last];
+            let taken = RefCell::new(Vec::new());
+            let of = |walk: &Walk<'_>, span: &Span| {
+                let mut room = room.borrow_mut();
+                let found = steps.of(walk, span, &mut room);
+                taken.borrow_mut().clear();
+                taken.borrow_mut().extend_from_slice(found);
+                [found[last], found[0]]
             };
-            Tally { steps: (1..=last).map(step).collect(), ..whole }
+            let whole = two(walk(), classes, clock, wanted, of, |class| {
+                let taken = taken.borrow();
+                for (pair, sums) in taken.windows(2).zip(&mut each) {
+                    if pair[0] != 0.0 {
+                        sums[class].push([pair[1], pair[0]]);
+                    }
+                }
+            });
+            Tally { steps: each, ..whole }
         }
     }
 }
@@ -315,13 +323,15 @@ pub(super) fn fill<const N: usize>(sums: &mut [CoMoments<N>], sizes: &[u64]) {
     }
 }
 
-/// Of ratios, over the units that have a denominator.
+/// Of ratios, over the units that have a denominator. `after` is told the class of each unit right after its time behind the
+/// exposure was asked for.
 fn two(
     walk: Walk<'_>,
     classes: &Classes<'_>,
     clock: &Clockwork,
     wanted: Wanted,
     of: impl Fn(&Walk<'_>, &Span) -> [f64; 2],
+    mut after: impl FnMut(usize),
 ) -> Tally {
     let count = classes.sizes.len();
     let mut plain = vec![CoMoments::<2>::default(); count];
@@ -330,6 +340,7 @@ fn two(
     let mut with_before = vec![0u64; count];
     let mut kept: Vec<Sample<2>> = Vec::new();
     samples(walk, classes, clock, wanted.cuped || wanted.before, of, |sample| {
+        after(sample.class);
         let Sample { class, after, before } = sample;
         if let Some(earlier) = &mut earlier
             && before[1] != 0.0
