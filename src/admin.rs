@@ -10,6 +10,7 @@ mod history;
 mod item;
 mod keys;
 mod lists;
+mod log;
 mod metric;
 mod preview;
 mod pulse;

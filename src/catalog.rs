@@ -87,6 +87,8 @@ pub struct Catalog {
     explorations: Named<Exploration>,
     /// By the ID of the layer.
     allocations: BTreeMap<String, Allocation>,
+    /// What this version finds wrong with items that an earlier one took: such a metric is not computed. Nothing else.
+    tolerated: Vec<Mistake>,
     /// The internal items that differ from those that the catalog was made of.
     settled: BTreeSet<ItemRef>,
 }
@@ -100,6 +102,39 @@ impl Default for Catalog {
 impl Catalog {
     /// The catalog of some stored items, or every mistake that they have by themselves and together.
     pub fn from_items(items: impl IntoIterator<Item = Item>) -> Result<Catalog, Vec<Mistake>> {
+        let (catalog, mistakes) = Catalog::read(items);
+        if mistakes.is_empty() { Ok(catalog) } else { Err(mistakes) }
+    }
+
+    /// The same of a store's items. What an earlier version took and this one would refuse must not keep a server from
+    /// starting if it is only about how results are computed: it is `tolerated`, until the item is changed.
+    pub fn from_stored(items: impl IntoIterator<Item = Item>) -> Result<Catalog, Vec<Mistake>> {
+        let (catalog, mistakes) = Catalog::read(items);
+        if !mistakes.iter().all(Mistake::is_of_results) {
+            return Err(mistakes);
+        }
+        Ok(Catalog { tolerated: mistakes, ..catalog })
+    }
+
+    /// The catalog of this one's items after some were changed. Mistakes that are tolerated may stay, in other items than those.
+    fn changed_to(&self, items: BTreeMap<ItemRef, Item>, changed: &[ItemRef]) -> Result<Catalog, Vec<Mistake>> {
+        let places: Vec<String> = changed.iter().map(|item| item.kind.place(&item.id)).collect();
+        let (catalog, mistakes) = Catalog::read(items.into_values());
+        let is_tolerated = |mistake: &Mistake| {
+            self.tolerated.contains(mistake) && !places.iter().any(|place| mistake.place.starts_with(place))
+        };
+        if mistakes.iter().all(is_tolerated) {
+            return Ok(Catalog { tolerated: mistakes, ..catalog });
+        }
+        Err(mistakes.into_iter().filter(|mistake| !is_tolerated(mistake)).collect())
+    }
+
+    /// What is wrong with items and tolerated, because an earlier version took it.
+    pub fn tolerated(&self) -> &[Mistake] {
+        &self.tolerated
+    }
+
+    fn read(items: impl IntoIterator<Item = Item>) -> (Catalog, Vec<Mistake>) {
         let (mut contents, mut mistakes, mut kept) = (Contents::default(), Vec::new(), BTreeMap::new());
         for item in items {
             let place = item.kind.place(&item.id);
@@ -119,11 +154,10 @@ impl Catalog {
         }
         check::all(&contents, &mut mistakes);
         let (allocations, settled) = allocation::settle(&contents, &mut kept, &mut mistakes);
-        let catalog = || Catalog { allocations, settled, ..Catalog::build(kept, contents) };
-        if mistakes.is_empty() { Ok(catalog()) } else { Err(mistakes) }
+        (Catalog { allocations, settled, ..Catalog::build(kept, contents) }, mistakes)
     }
 
-    /// Only from contents without mistakes.
+    /// Of use only where the mistakes of the contents are none, or tolerated.
     fn build(items: BTreeMap<ItemRef, Item>, contents: Contents) -> Catalog {
         let own = contents.id_types.into_iter().map(|placed| placed.value);
         Catalog {
@@ -142,6 +176,7 @@ impl Catalog {
             explorations: Named::new(contents.explorations, |it| (&it.id, &it.name)),
             allocations: BTreeMap::new(),
             settled: BTreeSet::new(),
+            tolerated: Vec::new(),
         }
     }
 
@@ -257,6 +292,12 @@ impl Catalog {
     /// The defined metric of this name and type.
     pub fn metric(&self, name: &str, kind: MetricType) -> Option<&Metric> {
         self.metrics.iter().find(|metric| metric.name == name && metric.kind == kind)
+    }
+
+    /// What is wrong with the definition of a metric, where that is tolerated.
+    pub fn mistake_in(&self, metric: &Metric) -> Option<&Mistake> {
+        let place = ItemKind::Metric.place(&metric.id());
+        self.tolerated.iter().find(|mistake| mistake.place.starts_with(&place))
     }
 
     /// The metric that a step of a funnel is taken from; `None` if it is taken from an event.

@@ -120,7 +120,11 @@ impl Admin {
         let dry_run = item.kind == ItemKind::Metric && take_dry_run(&mut document);
         let shown_before = shown(&state, &snapshot, item.kind, &item.id)?;
         if before.as_ref() == document.as_ref() {
-            return Ok(shown_before.unwrap_or_default());
+            let mut shown = shown_before.unwrap_or_default();
+            if dry_run {
+                shown[DRY_RUN] = true.into();
+            }
+            return Ok(shown);
         }
         let version = snapshot.last_version(item.kind.as_str(), &item.id)? + 1;
         let author = change.author.clone();

@@ -59,7 +59,10 @@ pub(super) fn definition(catalog: &Catalog, name: &str, kind: MetricType) -> Res
             Some(metric) => of_user(metric),
             None => return Err("there is no user metric of this name".to_owned()),
         },
-        (_, Some(metric)) => of_metric(catalog, metric)?,
+        (_, Some(metric)) => match catalog.mistake_in(metric) {
+            Some(mistake) => return Err(mistake.to_string()),
+            None => of_metric(catalog, metric)?,
+        },
         (MetricType::EventUser, None) => Definition::PerUnit(Quantity::Any(of_event())),
         (_, None) => return Err("no metric of this name and type is defined".to_owned()),
     })

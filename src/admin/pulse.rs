@@ -5,7 +5,7 @@ use super::question::{ResultsQuery, Subject, asked, word};
 use super::{Admin, AdminError};
 use crate::catalog::Catalog;
 use crate::event::Timestamp;
-use crate::results::{Analysis, Comparison, Direction, Ends, Impacts, Metric, Report, Role, View};
+use crate::results::{Analysis, Comparison, Direction, Ends, Impacts, Metric, Report, Role, SERIES_DAYS, View};
 use schemars::JsonSchema;
 use serde::Serialize;
 use serde_json::{Map, Value, json};
@@ -35,7 +35,7 @@ pub struct GroupExposures {
     pub group_id: String,
     #[serde(rename = "groupName")]
     pub group_name: String,
-    /// From the day of the first exposure to the last one that counts.
+    /// From the day of the first exposure to the last one that counts; the last 400 of them.
     pub results: Vec<DayExposures>,
 }
 
@@ -128,12 +128,14 @@ fn test_group<'a>(analysis: &'a Analysis, query: &PulseQuery) -> Result<&'a str,
     found.map(|group| group.name.as_str()).ok_or_else(|| AdminError::refused("invalid_query", wrong()))
 }
 
-/// The comparison that is shown: the most adjusted one there is.
+/// The comparison that is shown: the most adjusted one that has a number. One adjusted by what was before the exposure is
+/// passed over where Statsig would not use it either.
 fn shown<'m>(metric: &'m Metric, test: &str, cuped: bool) -> Option<&'m Comparison> {
     let variants: &[&str] =
         if cuped { &["winsorized_cuped", "cuped", "winsorized", "plain"] } else { &["winsorized", "plain"] };
     let of = |variant: &&str| metric.comparisons.iter().find(|it| it.variant == *variant && it.group == test);
-    variants.iter().find_map(of)
+    let is_usable = |it: &&Comparison| it.absolute.delta.is_some() && it.cuped.as_ref().is_none_or(|it| it.eligible);
+    variants.iter().filter_map(of).find(is_usable).or_else(|| of(&"plain"))
 }
 
 /// Half the length of an interval.
@@ -212,12 +214,14 @@ fn row(metric: &Metric, comparison: &Comparison) -> Value {
 fn by_day(analysis: &Analysis, report: &Report) -> Vec<GroupExposures> {
     let days = &analysis.exposure_days;
     let Some(first) = days.first().map(|day| day.start) else { return Vec::new() };
-    // An end that was set is exclusive.
+    // An end that was set is exclusive, and may lie years ahead; so may a day of which a sender says that it was its.
     let last = report.window.end.map_or(first, |end| end - 1).max(first);
+    let last = report.as_of.time.map_or(last, |now| last.min(now)).max(first);
+    let begin = first.max(last - last.rem_euclid(DAY_MS) - (SERIES_DAYS - 1) * DAY_MS);
     let of_group = |(at, group): (usize, &crate::results::GroupSummary)| {
         let (mut seen, mut next) = (0, days.iter().peekable());
         let mut results = Vec::new();
-        for start in (first..=last).step_by(DAY_MS as usize) {
+        for start in (begin..=last).step_by(DAY_MS as usize) {
             while let Some(day) = next.next_if(|day| day.start <= start) {
                 seen += day.units[at];
             }

@@ -3,16 +3,14 @@
 use super::metric::choice;
 use super::rollout::{Standing, history, stages};
 use super::{Admin, AdminError};
-use crate::catalog::{Analysis, Catalog, Experiment, Gate, MetricRef};
+use crate::catalog::{Analysis, Catalog, Experiment, Gate, MetricRef, MetricType, UserMetric};
 use crate::evaluate::{djb2, sha256_base64};
 use crate::event::{Outcome, Timestamp};
-use crate::ingest;
 use crate::results::{
     self, Check, Corrections, Design, Group, MetricChoice, Options, Question, Report, ResultsError, Role, Rule,
-    StoredLog,
 };
 use crate::stats::{Balanced, Level};
-use crate::store::Snapshot;
+use crate::store::{Snapshot, Terms};
 use std::sync::Arc;
 
 /// What a report is asked about.
@@ -34,13 +32,6 @@ pub struct ResultsQuery {
 }
 
 impl Admin {
-    /// The log as it is now. Columns that a reader has to work out are kept for the next one.
-    pub(super) fn log(&self) -> Result<StoredLog, AdminError> {
-        let writer = self.writer().clone();
-        let log = StoredLog::new(self.store().snapshot()?, ingest::field, move |columns| writer.keep(columns));
-        log.map_err(|error| AdminError::broken("log", &error))
-    }
-
     pub fn results(&self, query: &ResultsQuery) -> Result<Report, AdminError> {
         let state = self.state();
         let catalog = &state.catalog;
@@ -93,19 +84,80 @@ pub(super) fn asked(
     subject: &Subject,
     asked: &[(String, String)],
 ) -> Result<(Question, Options), AdminError> {
-    match subject {
+    let (mut question, mut options) = match subject {
         Subject::Experiment(name) => {
             let experiment = catalog.experiment(name).ok_or_else(|| AdminError::not_found("experiment", name))?;
             let level = Level::new(experiment.default_confidence_interval.level()).unwrap_or(Level::DEFAULT);
-            Ok((of_experiment(catalog, experiment), options(&experiment.analysis, level, asked)?))
+            (of_experiment(catalog, experiment), options(&experiment.analysis, level, asked)?)
         }
         Subject::Gate { name, rule } => {
             let gate = catalog.gate(name).ok_or_else(|| AdminError::not_found("gate", name))?;
             let options = options(&gate.analysis, Level::DEFAULT, asked)?;
             let history = history(snapshot, gate)?;
-            Ok((of_gate(catalog, gate, &history, rule.as_deref())?, options))
+            (of_gate(catalog, gate, &history, rule.as_deref())?, options)
+        }
+    };
+    beside(catalog, snapshot.terms(), &mut question, &mut options)?;
+    Ok((question, options))
+}
+
+/// Metrics of the catalog that are asked for by name become lines beside the scorecard; what remains are names of events.
+fn beside(catalog: &Catalog, terms: &Terms, question: &mut Question, options: &mut Options) -> Result<(), AdminError> {
+    let is_event = |name: &str| terms.names.find(name).is_some();
+    for wanted in std::mem::take(&mut options.metrics) {
+        // A name with a comma in it is one name where there is one.
+        let is_whole = is_event(&wanted) || !metrics_named(catalog, &wanted).is_empty();
+        let names: Vec<&str> = if is_whole { vec![&wanted] } else { wanted.split(',').map(str::trim).collect() };
+        for name in names.into_iter().filter(|name| !name.is_empty()) {
+            let of_other_units = |metric: &MetricRef| {
+                let defined = catalog.metric(&metric.name, metric.kind);
+                defined.filter(|metric| !metric.unit_types.contains(&question.id_type))
+            };
+            let (other, fitting): (Vec<_>, Vec<_>) =
+                metrics_named(catalog, name).into_iter().partition(|metric| of_other_units(metric).is_some());
+            if let (true, false, Some(other)) =
+                (fitting.is_empty(), is_event(name), other.first().and_then(of_other_units))
+            {
+                let (needed, computed) = (&question.id_type, other.unit_types.join(", "));
+                let message = format!(
+                    "`metrics`: {name} is computed for {computed}, and {} needs {needed}; add {needed} to the unitTypes of the metric",
+                    question.name
+                );
+                return Err(AdminError::refused("invalid_option", message));
+            }
+            if fitting.is_empty() || is_event(name) {
+                options.metrics.push(name.to_owned());
+            }
+            if !fitting.is_empty() {
+                options.defined.push(name.to_owned());
+                // Otherwise the event names of most volume would be reported, as without any name.
+                options.automatic = false;
+            }
+            for metric in fitting {
+                let choice = choice(catalog, &metric, Role::Other);
+                question
+                    .metrics
+                    .push(choice.map_err(|why| AdminError::refused("invalid_option", format!("{name}: {why}")))?);
+            }
         }
     }
+    Ok(())
+}
+
+/// The metrics that a name means: those that are defined under it, of whatever type, or the one of a name and type.
+fn metrics_named(catalog: &Catalog, name: &str) -> Vec<MetricRef> {
+    let of = |name: &str, kind| MetricRef { name: name.to_owned(), kind, direction: None, hypothesized_value: None };
+    let defined = catalog.metrics().iter().filter(|metric| metric.name == name || metric.id() == name);
+    let mut found: Vec<MetricRef> = defined.map(|metric| of(&metric.name, metric.kind)).collect();
+    let automatic = name.rsplit_once("::").and_then(|(name, kind)| {
+        let kind = serde_json::from_value::<MetricType>(kind.into()).ok()?;
+        let is_there = if kind == MetricType::User { UserMetric::named(name).is_some() } else { kind.is_automatic() };
+        is_there.then(|| of(name, kind))
+    });
+    if found.is_empty() {
+        found.extend(automatic);
+    }
+    found
 }
 
 impl Admin {
@@ -138,8 +190,11 @@ fn not_computed(metrics: &[String]) -> Check {
     Check {
         check: "metrics_computed".to_owned(),
         status: Balanced::Warning,
-        detail: format!("not computed, because results know no metric of this type or filter: {}", metrics.join(", ")),
-        remedy: Some("put event_count or event_user metrics on the scorecard; every event name has both".to_owned()),
+        detail: format!("not computed: {}", metrics.join(", ")),
+        remedy: Some(
+            "mend the metric's definition, or name another on the scorecard; every event name has event_count and event_user"
+                .to_owned(),
+        ),
     }
 }
 

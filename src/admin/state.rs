@@ -34,10 +34,15 @@ impl State {
                 .map_err(|error| LoadError::Catalog(format!("key {id:?}: {error}")))?;
             keys.push(key);
         }
-        let catalog = Catalog::from_items(items).map_err(|mistakes| {
+        let catalog = Catalog::from_stored(items).map_err(|mistakes| {
             let all: Vec<String> = mistakes.iter().map(ToString::to_string).collect();
             LoadError::Catalog(all.join("; "))
         })?;
+        if before.is_none() {
+            for mistake in catalog.tolerated() {
+                tracing::warn!("{mistake}; an earlier version took it: it is not computed until it is changed");
+            }
+        }
         store.remember_for(catalog.settings().deduplication_hours.map(|hours| i64::from(hours) * 3_600_000));
         let keys = KeyRing::new(keys);
         let rules = rules(&catalog, &keys, snapshot.terms(), store.id(), limits);

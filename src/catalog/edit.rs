@@ -102,7 +102,7 @@ impl Catalog {
             let (version, author, time) = (edit.version, edit.author.clone(), edit.time);
             items.insert(edit.item.clone(), Item { kind, id: id.clone(), document, version, author, time, applied });
         }
-        match Catalog::from_items(items.into_values()) {
+        match self.changed_to(items, std::slice::from_ref(&edit.item)) {
             Ok(catalog) if mistakes.is_empty() => Ok(catalog),
             Ok(_) => Err(local(mistakes, &kind.place(&id))),
             Err(more) => {

@@ -17,6 +17,16 @@ impl Mistake {
     pub(super) fn new(place: impl Into<String>, message: impl Into<String>) -> Mistake {
         Mistake { place: place.into(), message: message.into() }
     }
+
+    /// Whether it is, in a stored item, only about how results are computed: nothing that is served or counted depends on it.
+    pub(super) fn is_of_results(&self) -> bool {
+        let field = self.place.rsplit_once("\"]").map_or("", |(_, field)| field);
+        ["metrics[", "explorations["].iter().any(|section| self.place.starts_with(section))
+            || ["experiments[", "gates["].iter().any(|section| self.place.starts_with(section))
+                && [".primaryMetrics", ".secondaryMetrics", ".otherMetrics", ".monitoringMetrics", ".analysis"]
+                    .iter()
+                    .any(|fields| field.starts_with(fields))
+    }
 }
 
 impl fmt::Display for Mistake {

@@ -155,7 +155,8 @@ impl Catalog {
                 item.applied = Some(Digest::of_document(&change.document));
             }
         }
-        Catalog::from_items(items.into_values())
+        let changed: Vec<ItemRef> = plan.create.iter().chain(&plan.update).map(|change| change.item.clone()).collect();
+        self.changed_to(items, &changed)
     }
 
     /// The internal items that have to be written with a change from the stored catalog to this one, and those that have

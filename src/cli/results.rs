@@ -49,7 +49,7 @@ pub struct ResultsArgs {
     /// Only units that were first exposed before this time
     #[arg(long, env = "WEIR_EXPOSED_UNTIL", value_name = "TIME")]
     pub exposed_until: Option<String>,
-    /// Further event names to report, separated by commas
+    /// Further event names, and metrics by name or as name::type, separated by commas
     #[arg(long, env = "WEIR_METRICS", value_name = "NAMES")]
     pub metrics: Option<String>,
     /// From when on events count: timestamp of the exposure, or its date [default: timestamp]
@@ -120,7 +120,10 @@ impl ResultsArgs {
 pub fn run(args: &ResultsArgs) -> anyhow::Result<()> {
     let door = Door::open(&args.place.config()?)?;
     let Some(report) = door.report(&args.name, args.rule.as_deref(), &args.options())? else {
-        bail!("there is no experiment and no gate `{}`", args.name);
+        match &args.rule {
+            Some(rule) => bail!("there is no gate `{}` with a rule `{rule}`; rules go by their ID", args.name),
+            None => bail!("there is no experiment and no gate `{}`", args.name),
+        }
     };
     if args.csv {
         say(&crate::results::csv(&report))?;

@@ -21,6 +21,7 @@ use serde::Serialize;
 use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
+use tokio::sync::Semaphore;
 
 /// Seconds after which a client that was turned away should come back.
 const RETRY_AFTER: u32 = 1;
@@ -33,11 +34,25 @@ pub struct House {
     bodies: Arc<Bodies>,
     /// How long a request waits for room in the write queue before it is answered 503.
     enqueue_wait: Duration,
+    /// Turns at computing results.
+    turns: Arc<Semaphore>,
 }
+
+/// So many requests compute results at once, and others wait for them: each may gather as much as the memory for results, and
+/// would keep a thread from those who only look something up.
+pub const CONCLUDING_AT_ONCE: usize = 2;
 
 impl House {
     pub fn new(admin: Admin, bodies: Arc<Bodies>, enqueue_wait: Duration) -> House {
-        House { admin, bodies, enqueue_wait }
+        House { admin, bodies, enqueue_wait, turns: Arc::new(Semaphore::new(CONCLUDING_AT_ONCE)) }
+    }
+
+    /// Runs a query that reads the log from end to end, in its turn.
+    async fn concluding<T: Send + 'static>(
+        &self,
+        work: impl FnOnce() -> Result<T, AdminError> + Send + 'static,
+    ) -> Result<T, AdminError> {
+        in_turn(self.turns.clone(), work).await
     }
 
     async fn answer(&self, route: Route<'_>, parts: &Parts, incoming: Incoming) -> Reply {
@@ -182,6 +197,19 @@ async fn blocking<T: Send + 'static>(
     }
 }
 
+/// Whoever asked may be gone meanwhile; the turn ends with the work.
+async fn in_turn<T: Send + 'static>(
+    turns: Arc<Semaphore>,
+    work: impl FnOnce() -> Result<T, AdminError> + Send + 'static,
+) -> Result<T, AdminError> {
+    let turn = turns.acquire_owned().await.map_err(|_| AdminError::stopping())?;
+    blocking(move || {
+        let _turn = turn;
+        work()
+    })
+    .await
+}
+
 fn refuse(error: &AdminError) -> Reply {
     let status = StatusCode::from_u16(error.status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
     let reply = if error.mistakes.is_empty() {
@@ -201,5 +229,35 @@ fn refuse(error: &AdminError) -> Reply {
         503 => reply.retry_after(RETRY_AFTER),
         507 => reply.retry_after(NO_ROOM_RETRY_AFTER),
         _ => reply,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::sync::Barrier;
+    use std::sync::atomic::{AtomicUsize, Ordering};
+
+    #[test]
+    fn results_are_computed_a_few_at_once() {
+        let runtime = tokio::runtime::Builder::new_current_thread().build().unwrap();
+        let turns = Arc::new(Semaphore::new(CONCLUDING_AT_ONCE));
+        let (running, most) = (Arc::new(AtomicUsize::new(0)), Arc::new(AtomicUsize::new(0)));
+        // Each meets another, so fewer than two at once would never end.
+        let meeting = Arc::new(Barrier::new(CONCLUDING_AT_ONCE));
+        let ask = || {
+            let (running, most, meeting) = (running.clone(), most.clone(), meeting.clone());
+            runtime.spawn(in_turn(turns.clone(), move || {
+                most.fetch_max(running.fetch_add(1, Ordering::SeqCst) + 1, Ordering::SeqCst);
+                meeting.wait();
+                running.fetch_sub(1, Ordering::SeqCst);
+                Ok(())
+            }))
+        };
+        let asked: Vec<_> = (0..10 * CONCLUDING_AT_ONCE).map(|_| ask()).collect();
+        for one in asked {
+            assert!(runtime.block_on(one).unwrap().is_ok());
+        }
+        assert_eq!(most.load(Ordering::SeqCst), CONCLUDING_AT_ONCE);
     }
 }

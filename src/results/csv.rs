@@ -87,8 +87,10 @@ fn line(out: &mut String, cells: impl Iterator<Item = Cell>) {
 }
 
 /// A text as a field: one that a spreadsheet would take for a formula gets an apostrophe before it, and quotes where RFC 4180
-/// needs them.
+/// needs them. What could steer a terminal is replaced, for the table is printed to one, too.
 fn field(text: &str) -> String {
+    let steers = |c: char| c.is_control() && !matches!(c, '\t' | '\r' | '\n');
+    let text = &text.replace(steers, "\u{fffd}");
     let guard = if text.starts_with(['=', '+', '-', '@', '\t', '\r', '\n']) { "'" } else { "" };
     if text.contains(['"', ',', '\r', '\n']) {
         format!("\"{guard}{}\"", text.replace('"', "\"\""))
@@ -314,6 +316,7 @@ mod tests {
             ("\t=1", "'\t=1"),
             ("=HYPERLINK(\"x\",1)", "\"'=HYPERLINK(\"\"x\"\",1)\""),
             ("segment::a=b", "segment::a=b"),
+            ("\u{1b}]0;a\u{9b}31m", "\u{fffd}]0;a\u{fffd}31m"),
             ("", ""),
         ] {
             assert_eq!(field(name), written);

@@ -169,6 +169,8 @@ pub struct Options {
     /// Event names to report beside the scorecard, instead of the names of most volume. An entry that is no event name is
     /// read as several, separated by commas.
     pub metrics: Vec<String>,
+    /// Names that were asked for and are metrics of the question already. Only told.
+    pub defined: Vec<String>,
     /// Whether the event names of most volume are reported beside the scorecard where none are asked for.
     pub automatic: bool,
     pub view: Option<View>,
@@ -203,6 +205,7 @@ impl Default for Options {
             start: None,
             end: None,
             metrics: Vec::new(),
+            defined: Vec::new(),
             automatic: true,
             view: None,
             breakdown: None,

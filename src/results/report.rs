@@ -93,7 +93,7 @@ pub struct Used {
     /// What else a unit must meet to take part, in words; all must hold.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub filters: Vec<String>,
-    /// Event names that were asked for beside the scorecard.
+    /// Names that were asked for beside the scorecard: of events, then of metrics.
     pub metrics: Vec<String>,
     /// How results are laid out over time; null for the whole period only.
     pub view: Option<View>,
@@ -126,13 +126,19 @@ impl Used {
             exposed_from: ms(options.units.exposed_from),
             exposed_until: ms(options.units.exposed_until),
             filters: options.units.words(),
-            metrics: options.metrics.clone(),
+            metrics: names(options),
             view: options.view,
             breakdown: options.breakdown.as_ref().map(Breakdown::to_string),
             balance: options.sides,
             stage: (options.stage != StageChoice::Usual).then(|| options.stage.to_string()),
         }
     }
+}
+
+/// A name may be one of an event and of a metric.
+fn names(options: &Options) -> Vec<String> {
+    let defined = options.defined.iter().filter(|name| !options.metrics.contains(name));
+    options.metrics.iter().chain(defined).cloned().collect()
 }
 
 impl Default for Used {

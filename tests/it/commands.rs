@@ -77,6 +77,7 @@ fn use_it(data: &Path) {
     assert!(run(data, "results new_search --rule everyone --level 0.9", 0).starts_with("Gate new_search, by userID\n"));
     assert!(run(data, "results checkout_button --json", 0).contains("\"kind\": \"experiment\""));
     assert!(run(data, "results nothing", 1).contains("there is no experiment and no gate `nothing`"));
+    assert!(run(data, "results button --rule r", 1).contains("there is no gate `button` with a rule `r`"));
     assert!(run(data, "results checkout_button --level 95", 1).contains("(invalid_option)"));
 }
 

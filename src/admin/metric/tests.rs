@@ -212,11 +212,13 @@ fn every_condition_has_its_test() {
             ("user", CriterionOf::User(key("k"))),
             ("user_custom", CriterionOf::UserCustom(key("k"))),
         ] {
+            // An event without the text is what non_null is to keep out.
+            let missing_passes = kind == "user" && condition != "non_null";
             let written = json!({"type": kind, "column": "k", "condition": condition, "values": values,
-                "nullVacuousOverride": kind == "user"});
+                "nullVacuousOverride": missing_passes});
             let catalog = catalog(&json!({"metrics": [{"name": "m", "type": "event_user",
                 "metricEvents": [{"name": "e", "criteria": [written]}]}]}));
-            let expected = Criterion { of, test: test.clone(), missing_passes: kind == "user" };
+            let expected = Criterion { of, test: test.clone(), missing_passes };
             let measure = Measure::of(EventSource { criteria: vec![expected], ..EventSource::named("e") });
             let found = definition(&catalog, "m", MetricType::EventUser);
             assert_eq!(found, Ok(Definition::PerUnit(Quantity::Any(measure))), "{written}");

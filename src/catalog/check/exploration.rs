@@ -10,8 +10,8 @@ use crate::catalog::segment::SegmentType;
 
 /// The most metrics of an exploration.
 pub const MAX_METRICS: usize = 100;
-/// The most conditions that units must meet.
-pub const MAX_FILTERS: usize = 20;
+/// The most ID lists that are put together.
+pub const MAX_ID_LISTS: usize = 20;
 
 pub(super) fn check(check: &mut Check) {
     for it in &check.contents.explorations {
@@ -68,14 +68,15 @@ fn explore(check: &mut Check, place: &str, explore: &Explore, id_type: Option<St
             check.wrong(format!("{place}.name"), format!("\"{}\" of this type is there already", it.name));
         }
     }
-    if explore.filters.len() > MAX_FILTERS {
-        let message = format!("has {} entries; may have at most {MAX_FILTERS}", explore.filters.len());
-        check.wrong(format!("{place}.filters"), message);
-    }
     let filters: Vec<_> = explore.filters.iter().map(|filter| filter.of_event()).collect();
     criterion::criteria(check, &format!("{place}.filters"), &filters);
     for (field, lists) in [("includeIdLists", &explore.include_id_lists), ("excludeIdLists", &explore.exclude_id_lists)]
     {
+        if lists.len() > MAX_ID_LISTS {
+            let message = format!("has {} entries; may have at most {MAX_ID_LISTS}", lists.len());
+            check.wrong(format!("{place}.{field}"), message);
+            continue;
+        }
         for (index, list) in lists.iter().enumerate() {
             id_list(check, &format!("{place}.{field}[{index}]"), list, &id_types);
         }

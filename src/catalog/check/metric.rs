@@ -1,6 +1,7 @@
 //! Metrics: that each has what its type needs, and nothing that its type has no use for.
 
 use super::criterion::criteria;
+use super::nesting::MAX_DEPTH;
 use super::{Check, says};
 use crate::catalog::metric::{
     FunnelOrder, Metric, MetricEvent, MetricEventType, MetricRef, MetricType, RollupTimeWindow, metric_id,
@@ -8,9 +9,16 @@ use crate::catalog::metric::{
 use crate::catalog::mistake::one_of;
 use crate::catalog::rule::word;
 use crate::catalog::user_metric::UserMetric;
+use std::collections::BTreeMap;
 
 /// The longest window of a funnel, in days.
 pub const MAX_FUNNEL_WINDOW_DAYS: f64 = 366.0;
+/// The most events that a metric counts: each is looked for in the whole log and walked through for every unit.
+pub const MAX_METRIC_EVENTS: usize = 100;
+/// The most steps of a funnel.
+pub const MAX_FUNNEL_STEPS: usize = 50;
+/// The most metrics that a composite adds up, with those that its parts add up: sums of sums would double at every level.
+pub const MAX_COMPOSITE_PARTS: usize = 100;
 
 pub(super) fn check(check: &mut Check) {
     for it in &check.contents.metrics {
@@ -67,15 +75,15 @@ fn parts(check: &mut Check, place: &str, metric: &Metric) {
         (metric.metric_events.len(), metric.metric_component_metrics.len(), metric.funnel_event_list.len());
     let (field, count, least, most) = match metric.kind {
         MetricType::Ratio => ("metricEvents", events, 2, 2),
-        MetricType::Funnel => ("funnelEventList", steps, 2, usize::MAX),
-        MetricType::CompositeSum => ("metricComponentMetrics", components, 1, usize::MAX),
-        _ => ("metricEvents", events, 1, usize::MAX),
+        MetricType::Funnel => ("funnelEventList", steps, 2, MAX_FUNNEL_STEPS),
+        MetricType::CompositeSum => ("metricComponentMetrics", components, 1, MAX_COMPOSITE_PARTS),
+        _ => ("metricEvents", events, 1, MAX_METRIC_EVENTS),
     };
     let kind = word(metric.kind);
     if count < least || count > most {
         let wanted = match (least, most) {
             (2, 2) => "exactly two entries: numerator and denominator".to_string(),
-            (least, _) => format!("at least {least}"),
+            (least, most) => format!("at least {least} and at most {most}"),
         };
         check.wrong(format!("{place}.{field}"), format!("has {count} entries; the type {kind} needs {wanted}"));
     }
@@ -150,6 +158,38 @@ fn components(check: &mut Check, place: &str, metric: &Metric) {
         }
     }
     check.metrics(&place, &metric.metric_component_metrics, &metric.unit_types, "this metric");
+    let listed = metric.metric_component_metrics.len();
+    if listed == 0 || listed > MAX_COMPOSITE_PARTS {
+        return;
+    }
+    let metrics = check.contents.metrics.iter().map(|it| (it.value.id(), &it.value)).collect();
+    let all = added_up(&metrics, metric, &mut BTreeMap::new(), MAX_DEPTH);
+    if all > MAX_COMPOSITE_PARTS {
+        let message = format!("add up {all} metrics, with those of their parts; must be at most {MAX_COMPOSITE_PARTS}");
+        check.wrong(place, message);
+    }
+}
+
+/// How many metrics a metric adds up: itself, unless it is made of others. Circles and what lies too deep are told elsewhere.
+fn added_up(
+    metrics: &BTreeMap<String, &Metric>,
+    metric: &Metric,
+    known: &mut BTreeMap<String, usize>,
+    depth: usize,
+) -> usize {
+    let of = |part: &MetricRef| {
+        let id = metric_id(&part.name, part.kind);
+        let Some(metric) = metrics.get(&id).filter(|_| depth > 0) else { return 1 };
+        if let Some(all) = known.get(&id) {
+            return *all;
+        }
+        known.insert(id.clone(), 1);
+        let all = added_up(metrics, metric, known, depth - 1);
+        known.insert(id, all);
+        all
+    };
+    let parts = &metric.metric_component_metrics;
+    if parts.is_empty() { 1 } else { parts.iter().map(of).fold(0, usize::saturating_add) }
 }
 
 fn steps(check: &mut Check, place: &str, metric: &Metric) {

@@ -1,6 +1,7 @@
 //! Every mistake is listed, with its place and with words that help.
 
 mod metrics;
+mod stored;
 
 use super::*;
 use crate::catalog::document::{MAX_LEVELS, read_json};

@@ -77,15 +77,15 @@ impl House {
                     confidence: asked("confidence"),
                     date: asked("date"),
                 };
-                answer(blocking(move || admin.pulse_results(&subject, &query)).await.map(Wrapped::found))
+                answer(self.concluding(move || admin.pulse_results(&subject, &query)).await.map(Wrapped::found))
             }
             Call::CumulativeExposures => {
-                answer(blocking(move || admin.cumulative_exposures(&name)).await.map(Wrapped::found))
+                answer(self.concluding(move || admin.cumulative_exposures(&name)).await.map(Wrapped::found))
             }
             Call::ExploreExperiment => self.explore(Subject::Experiment(name), parts, incoming).await,
             Call::ExploreGate => self.explore(Subject::Gate { name, rule: None }, parts, incoming).await,
-            Call::ExplorationResults => match is_csv(parts) {
-                Ok(as_csv) => written(blocking(move || admin.exploration_results(&name)).await, as_csv),
+            Call::ExplorationResults => match only_format(parts) {
+                Ok(as_csv) => written(self.concluding(move || admin.exploration_results(&name)).await, as_csv),
                 Err(error) => refuse(&error),
             },
             Call::EditIdList(edit) => self.edit_id_list(edit, name, parts, incoming).await,
@@ -95,7 +95,7 @@ impl House {
                     Err(reply) => return reply,
                 };
                 let unit_type = asked("unitType");
-                let preview = blocking(move || admin.preview_metric(&text, unit_type.as_deref())).await;
+                let preview = self.concluding(move || admin.preview_metric(&text, unit_type.as_deref())).await;
                 answer(preview.map(|data| Wrapped { message: "Checked. Nothing was made.", data }))
             }
             Call::MetricValues => {
@@ -106,7 +106,7 @@ impl House {
                     end_date: asked("endDate"),
                     unit_type: asked("unitType"),
                 };
-                answer(blocking(move || admin.metric_values(&query)).await.map(Wrapped::found))
+                answer(self.concluding(move || admin.metric_values(&query)).await.map(Wrapped::found))
             }
             Call::Apply => {
                 let options = ApplyOptions {
@@ -171,7 +171,7 @@ impl House {
             Ok(as_csv) => as_csv,
             Err(error) => return refuse(&error),
         };
-        written(blocking(move || admin.results(&ResultsQuery { subject, options })).await, as_csv)
+        written(self.concluding(move || admin.results(&ResultsQuery { subject, options })).await, as_csv)
     }
 
     async fn explore(&self, subject: Subject, parts: &Parts, incoming: Incoming) -> Reply {
@@ -180,8 +180,8 @@ impl House {
             Err(reply) => return reply,
         };
         let admin = self.admin.clone();
-        match is_csv(parts) {
-            Ok(as_csv) => written(blocking(move || admin.explore(&subject, &text)).await, as_csv),
+        match only_format(parts) {
+            Ok(as_csv) => written(self.concluding(move || admin.explore(&subject, &text)).await, as_csv),
             Err(error) => refuse(&error),
         }
     }
@@ -249,6 +249,19 @@ fn is_csv(parts: &Parts) -> Result<bool, AdminError> {
             let mut kinds = accepted.split(',').map(|kind| kind.split(';').next().unwrap_or_default().trim());
             Ok(kinds.find(|kind| ["text/csv", "application/json", "*/*"].contains(kind)) == Some("text/csv"))
         }
+    }
+}
+
+/// Whether a table is wanted, where a question has its options in itself and none in the address.
+fn only_format(parts: &Parts) -> Result<bool, AdminError> {
+    let pairs = parts.uri.query().unwrap_or_default().split('&').filter(|pair| !pair.is_empty());
+    let mut names = pairs.map(|pair| pair.split('=').next().unwrap_or_default());
+    match names.find(|name| *name != "format") {
+        Some(name) => Err(AdminError::refused(
+            "unknown_option",
+            format!("unknown option `{name}`; only `format` stands in the address, the exploration says all others"),
+        )),
+        None => is_csv(parts),
     }
 }
 

@@ -211,6 +211,10 @@ mod tests {
         assert_eq!(told(Call::ExperimentResults), of_experiments.collect());
         let with_rule: BTreeSet<&str> = known.into_iter().chain(["rule"]).collect();
         assert_eq!(told(Call::GateResults), with_rule);
+        for endpoint in TABLE.iter() {
+            let names: BTreeSet<&str> = endpoint.query.iter().map(|(name, _)| *name).collect();
+            assert_eq!(names.len(), endpoint.query.len(), "{} tells a parameter twice", endpoint.path);
+        }
     }
 
     #[test]

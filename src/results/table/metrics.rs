@@ -51,7 +51,8 @@ impl Judged {
             (None, None) => plain,
             (Some(sequential), None) => Judged { p: sequential.p, relative_ci: sequential.relative_ci },
             (None, Some(adjusted)) => Judged { p: adjusted.p, relative_ci: adjusted.relative_ci },
-            (Some(sequential), Some(adjusted)) if adjusted.p > sequential.p => {
+            // A test that has no part of the error rate decides nothing, however small its p.
+            (Some(sequential), Some(adjusted)) if adjusted.p.is_none() || adjusted.p > sequential.p => {
                 Judged { p: adjusted.p, relative_ci: adjusted.relative_ci }
             }
             (Some(sequential), Some(_)) => Judged { p: sequential.p, relative_ci: sequential.relative_ci },

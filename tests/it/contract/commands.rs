@@ -57,7 +57,7 @@ fn a_command_says_the_same_with_and_without_a_server() {
     }
     for (at, code, on_output, on_error) in [
         (0, 0, "button", ""),
-        (5, 1, "", "there is no experiment and no gate"),
+        (5, 1, "", "there is no gate `"),
         (6, 1, "", "there is no experiment and no gate `nothing`"),
         (7, 1, "", "`level` must be a number above 0.5 and below 1, such as 0.95; got `7` (invalid_option)"),
         (8, 0, "CONSOLE", ""),

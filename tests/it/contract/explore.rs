@@ -29,7 +29,11 @@ fn subjects() -> Value {
 }
 
 fn logged() -> Server {
-    let server = Server::start(&subjects());
+    logged_in(&subjects())
+}
+
+fn logged_in(project: &Value) -> Server {
+    let server = Server::start(project);
     let mut events = Vec::new();
     for nth in 0..UNITS {
         let unit = format!("u{nth}");
@@ -211,6 +215,16 @@ fn a_question_that_cannot_be_asked_is_refused_with_the_places_of_its_mistakes() 
     for body in [of("metrics", (0..100).map(sum).collect()), of("filters", times(&criterion, 20))] {
         assert_eq!(ask_by(&server, VIEWER_KEY, "POST", "experiments/button/explore", &body).status, 200);
     }
+    let lists = |count: usize| of("includeIdLists", times(&json!("testers"), count));
+    for (count, status) in [(20, 200), (21, 400)] {
+        let answer = ask_by(&server, VIEWER_KEY, "POST", "experiments/button/explore", &lists(count));
+        assert_eq!(answer.status, status, "{count} ID lists: {}", answer.body);
+    }
+    // What stands in the address would be passed over.
+    for path in ["experiments/button/explore?level=0.9", "gates/search/explore?rule=everyone&format=csv"] {
+        let answer = ask_by(&server, VIEWER_KEY, "POST", path, &of("level", json!(0.9)));
+        assert_eq!((answer.status, answer.code()), (400, "unknown_option".to_owned()), "{path}");
+    }
     let body = of("stage", json!("0"));
     assert_eq!(ask_by(&server, VIEWER_KEY, "POST", "gates/search/explore", &body).code(), "invalid_item");
     let body = of("rule", json!("nothing"));
@@ -247,6 +261,8 @@ fn a_question_is_saved_and_answered_whenever_it_is_asked() {
     let all =
         ask_by(&server, CONSOLE_KEY, "PATCH", "explorations/ca", &json!({"explore": {"metrics": explore["metrics"]}}));
     assert_eq!(all.status, 200, "{}", all.body);
+    let answer = ask_by(&server, VIEWER_KEY, "GET", "explorations/ca/results?level=0.9", &Value::Null);
+    assert_eq!((answer.status, answer.code()), (400, "unknown_option".to_owned()));
     server.restart();
     let report = ask_by(&server, VIEWER_KEY, "GET", "explorations/ca/results", &Value::Null).json();
     assert_eq!(units(&report), [12, 12]);
@@ -390,4 +406,61 @@ fn the_calls_of_statsig_give_the_reports_numbers_in_its_shapes() {
     assert_eq!(green["results"][0], json!({"date": "2026-01-01", "exposures": 12}));
     let days = green["results"].as_array().unwrap();
     assert!(days.len() > 300 && days.iter().all(|day| day["exposures"] == 12), "{green}");
+}
+
+#[test]
+fn metrics_are_asked_for_by_name_beside_the_scorecard() {
+    let mut project = subjects();
+    let event = json!([{"name": ORDER, "type": "value"}]);
+    let metrics = project["metrics"].as_array_mut().unwrap();
+    metrics.push(json!({"name": "spent", "type": "mean", "metricEvents": event}));
+    metrics.push(json!({"name": "a, b", "type": "sum", "metricEvents": event}));
+    metrics.push(json!({"name": ORDER, "type": "sum", "metricEvents": event}));
+    metrics.push(json!({"name": "of_companies", "type": "sum", "unitTypes": ["stableID"], "metricEvents": event}));
+    let server = logged_in(&project);
+    let spent_of = |nth: usize| (0..nth % 4).map(|n| 10.0 * (n + 1) as f64).sum();
+    let others = |query: &str| -> Vec<(String, String)> {
+        let answer = server.get(&format!("/console/v1/experiments/button/results?{query}"));
+        assert_eq!(answer.status, 200, "{query}: {}", answer.body);
+        let report = answer.json();
+        let text = |metric: &Value, name: &str| metric[name].as_str().unwrap().to_owned();
+        for metric in report["metrics"].as_array().unwrap().iter().filter(|metric| metric["type"] == "sum") {
+            assert_eq!(sums(metric), expected(|_| true, spent_of).1, "{query}: {}", metric["name"]);
+        }
+        let lines = report["metrics"].as_array().unwrap().iter().filter(|metric| metric["role"] == "other");
+        lines.map(|metric| (text(metric, "name"), text(metric, "type"))).collect()
+    };
+    let lines = |lines: &[(&str, &str)]| -> Vec<(String, String)> {
+        lines.iter().map(|(name, kind)| ((*name).to_owned(), (*kind).to_owned())).collect()
+    };
+    for (query, expected) in [
+        ("metrics=spent", &[("spent", "mean"), ("spent", "sum")][..]),
+        ("metrics=spent::mean", &[("spent", "mean")]),
+        (
+            "metrics=spent::sum,a,%20spent::mean",
+            &[("spent", "sum"), ("spent", "mean"), ("a", "event_count"), ("a", "event_user")],
+        ),
+        ("metrics=a,%20b", &[("a, b", "sum")]),
+        ("metrics=a,%20b&metrics=spent::mean", &[("a, b", "sum"), ("spent", "mean")]),
+        ("metrics=order::event_dau,dau::user", &[("order", "event_dau"), ("dau", "user")]),
+        // One of an event and of a metric; the count is on the scorecard.
+        ("metrics=order", &[("order", "sum"), ("order", "event_user")]),
+    ] {
+        assert_eq!(others(query), lines(expected), "{query}");
+    }
+    let ask = |path: &str| server.get(&format!("/console/v1/{path}"));
+    let report = ask("experiments/button/results?metrics=spent::mean,order").json();
+    assert_eq!(report["options"]["metrics"], json!(["order", "spent::mean"]));
+    let mean = report["metrics"].as_array().unwrap().iter().find(|metric| metric["type"] == "mean").unwrap();
+    assert_eq!((&mean["role"], mean["comparisons"][0]["adjusted"].is_null()), (&json!("other"), true));
+    for path in ["experiments/button/results?metrics=of_companies", "gates/search/results?metrics=of_companies::sum"] {
+        let answer = ask(path);
+        assert_eq!((answer.status, answer.code()), (400, "invalid_option".to_owned()), "{path}");
+        assert!(answer.body.contains("computed for stableID") && answer.body.contains("add userID"), "{}", answer.body);
+    }
+    let gate = ask("gates/search/results?rule=everyone&metrics=spent::sum").json();
+    assert_eq!(sums(&gate["metrics"][0]), expected(|_| true, spent_of).1);
+    let command = server.command(&["results", "button", "--json", "--metrics", "spent::mean"]);
+    let printed: Value = serde_json::from_slice(&command.stdout).unwrap();
+    assert_eq!(printed, ask("experiments/button/results?metrics=spent::mean").json());
 }

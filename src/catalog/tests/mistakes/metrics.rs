@@ -103,6 +103,23 @@ fn each_mistake_of_a_metric_is_listed_with_its_place() {
             "metrics[0].metricEvents[0].criteria[0].values",
             "at least one",
         ),
+        // It is compared to the letter.
+        (
+            |d| {
+                d["metrics"][0]["metricEvents"][0]["criteria"] =
+                    json!([{"type": "value", "condition": "=", "values": [" 1"]}])
+            },
+            "metrics[0].metricEvents[0].criteria[0].values[0]",
+            "no number",
+        ),
+        (
+            |d| {
+                d["metrics"][0]["metricEvents"][0]["criteria"] =
+                    json!([{"type": "user", "column": "country", "condition": "non_null", "nullVacuousOverride": true}])
+            },
+            "metrics[0].metricEvents[0].criteria[0].nullVacuousOverride",
+            "non_null is to keep out",
+        ),
         (
             |d| d["metrics"][8]["funnelCalculationWindow"] = json!(0),
             "metrics[8].funnelCalculationWindow",
@@ -236,6 +253,24 @@ fn numbers_of_metrics_and_analyses_are_taken_up_to_their_limits() {
     assert_eq!((funnel(1e-3), funnel(366.0), funnel(0.0), funnel(366.1), funnel(-1.0)), (0, 0, 1, 1, 1));
     let cap = |cap: f64| metric(json!({"type": "event_count_custom", "cap": cap}));
     assert_eq!((cap(0.1), cap(1e12), cap(0.0), cap(-1.0)), (0, 0, 1, 1));
+    let many = |field: &str, most: usize, of: &dyn Fn(usize) -> Value, mut metric: Value| {
+        [most, most + 1].map(|count| {
+            metric[field] = (0..count).map(of).collect();
+            mistakes(&json!({"metrics": [metric]})).len()
+        })
+    };
+    let named = |nth: usize| json!({"name": format!("e{nth}")});
+    let count = json!({"name": "m", "type": "event_count_custom"});
+    assert_eq!(many("metricEvents", 100, &named, count), [0, 1]);
+    assert_eq!(many("funnelEventList", 50, &named, json!({"name": "m", "type": "funnel"})), [0, 1]);
+    let part = |nth: usize| json!({"name": format!("e{nth}"), "type": "event_count"});
+    assert_eq!(many("metricComponentMetrics", 100, &part, json!({"name": "m", "type": "composite_sum"})), [0, 1]);
+    let filtered = |criteria: usize, values: usize| {
+        let values: Vec<String> = (0..values).map(|nth| nth.to_string()).collect();
+        let criterion = json!({"type": "value", "condition": "in", "values": values});
+        metric(json!({"metricEvents": [{"name": "e", "criteria": vec![criterion; criteria]}]}))
+    };
+    assert_eq!((filtered(20, 1), filtered(21, 1), filtered(1, 1000), filtered(1, 1001)), (0, 1, 0, 1));
     let analysis =
         |name: &str, number: f64| mistakes(&json!({"gates": [{"name": "g", "analysis": {name: number}}]})).len();
     for (name, fine, wrong) in [
@@ -251,4 +286,30 @@ fn numbers_of_metrics_and_analyses_are_taken_up_to_their_limits() {
     }
     let days = |days: i64| mistakes(&json!({"gates": [{"name": "g", "analysis": {"cupedDays": days}}]})).len();
     assert_eq!((days(1), days(90), days(0), days(91)), (0, 0, 1, 1));
+}
+
+/// Each level has twice what the one below it has; without a bound a report would have to add up all of them.
+#[test]
+fn sums_of_sums_are_bounded_by_what_they_come_to() {
+    let sums = |levels: usize| -> Vec<Value> {
+        let sum = |level: usize| {
+            let below = match level {
+                0 => json!({"name": "e", "type": "event_count"}),
+                level => json!({"name": format!("s{}", level - 1), "type": "composite_sum"}),
+            };
+            json!({"name": format!("s{level}"), "type": "composite_sum", "metricComponentMetrics": [below, below]})
+        };
+        (0..levels).map(sum).collect()
+    };
+    assert_eq!(mistakes(&json!({"metrics": sums(6)})), [], "2 to the 6th is 64");
+    let found = mistakes(&json!({"metrics": sums(30)}));
+    assert_eq!(found.len(), 24);
+    assert_eq!(found[0].place, "metrics[6].metricComponentMetrics");
+    assert!(found[0].message.contains("add up 128 metrics"), "{}", found[0].message);
+    let explored = json!({"name": "x", "of": {"gate": "g"}, "explore": {"metrics": [
+        {"name": "sum", "type": "composite_sum", "metricComponentMetrics": [
+            {"name": "s5", "type": "composite_sum"}, {"name": "s5", "type": "composite_sum"}]}]}});
+    let found = mistakes(&json!({"metrics": sums(6), "gates": [{"name": "g"}], "explorations": [explored]}));
+    assert_eq!(found.len(), 1);
+    assert_eq!(found[0].place, "explorations[0].explore.metrics[0].metricComponentMetrics");
 }

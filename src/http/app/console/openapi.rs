@@ -361,7 +361,7 @@ fn by_hand() -> Value {
             "description": "One metric of a test group beside control. Numbers whose names begin with percent are in percent, \
                 Std is the standard error of the mean, Delta half the length of an interval. Each number is also there \
                 under Statsig's other spelling of it, such as test_mean; absoluteChange is value. An undefined number is \
-                null. The most adjusted variant that was computed is shown; variant names it.",
+                null. The most adjusted variant that has a number is shown, by cuped only where Statsig would; variant names it.",
             "properties": {
                 "metricID": {"type": "string", "description": "name::type"},
                 "metricName": text,

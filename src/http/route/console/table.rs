@@ -516,14 +516,15 @@ const GATE_REPORT_OPTIONS: &[(&str, &str)] = &[
     ("end", "Exposures and events before this time count"),
     ("exposedFrom", "Only units that were first exposed from this time on take part"),
     ("exposedUntil", "Only units that were first exposed before this time take part; their events count to the end"),
-    ("metrics", "Only these metrics, by name, beside the scorecard"),
+    (
+        "metrics",
+        "Only these beside the scorecard, separated by commas or given several times: event names, and metrics as they are defined, by name or as name::type",
+    ),
     ("view", "Over time: cumulative, daily or days_since_exposure"),
     (
         "breakdown",
         "By user.KEY, user_custom.KEY, sdk.KEY or metadata.KEY of the first exposure, or event.KEY of each event",
     ),
-    ("exposedFrom", "Only units that were first exposed from this time on take part"),
-    ("exposedUntil", "Only units that were first exposed before this time take part"),
     FORMAT,
 ];
 

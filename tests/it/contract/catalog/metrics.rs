@@ -69,6 +69,8 @@ fn a_metric_of_each_type_lives_from_its_definition_to_its_removal() {
         tried["tags"] = json!(["other"]);
         let answer = ask(&server, "PUT", &format!("metrics/{id}"), &tried);
         assert_eq!((answer.status, answer.json()["data"]["tags"].clone()), (200, json!(["other"])));
+        let answer = ask(&server, "PATCH", &format!("metrics/{id}"), &json!({"tags": ["core"], "dryRun": true}));
+        assert!(answer.body.contains("Nothing was changed"), "one without a change: {}", answer.body);
         assert_eq!(read(&server, &format!("metrics/{id}")), tagged, "a dry run changes nothing");
     }
     let mut scorecard: Vec<Value> =
