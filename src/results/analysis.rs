@@ -168,8 +168,11 @@ impl Scene<'_> {
                 let allocated = self.question.allocation * split.share(at, start, self.clock.until);
                 let scope = |factor| Scope { test_units: units.sizes[at] + units.unused[at], days, factor };
                 let of_all = |scope| manner.impact(&of.tally.plain, at, &units.sizes, totals, scope);
-                let factor = stats::launch_factor([allocated]).unwrap_or(f64::NAN);
-                comparison.impact = Some(Impacts { topline: of_all(scope(1.0)), projected: of_all(scope(factor)) });
+                let projected = match stats::launch_factor([allocated]) {
+                    Ok(factor) => of_all(scope(factor)),
+                    Err(why) => stats::Impact::undefined(why).into(),
+                };
+                comparison.impact = Some(Impacts { topline: of_all(scope(1.0)), projected });
             }
         }
     }

@@ -78,6 +78,10 @@ impl Carried {
         Carried { reading: scene.gathered.last_reading(), clock: scene.clock, units, metrics }
     }
 
+    pub fn bytes(&self) -> usize {
+        self.units.bytes()
+    }
+
     /// A metric as it is now, if it can be told from what it was: its sums are taken away from here.
     pub fn onward(
         &mut self,
@@ -88,8 +92,10 @@ impl Carried {
         wanted: Wanted,
     ) -> Option<Computed> {
         let at = self.metrics.iter().position(|known| known.choice == *choice && known.wanted == wanted)?;
-        // Numbers that are shares of days, or wait for a day to be over, change for everybody with the day.
-        if day_of(self.clock.until - 1) != day_of(scene.clock.until - 1) || self.clock.start != scene.clock.start {
+        // Numbers that are shares of days change for everybody with the day of the last moment that counts; those that wait for
+        // a day to be over, with the first moment after it.
+        let days = |clock: &Clockwork| [day_of(clock.until - 1), day_of(clock.until)];
+        if days(&self.clock) != days(&scene.clock) || self.clock.start != scene.clock.start {
             return None;
         }
         let (reading, gathered) = (self.reading, scene.gathered);

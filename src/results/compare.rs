@@ -229,9 +229,7 @@ impl Manner<'_> {
                         self.options.level,
                         self.alternative(),
                     ),
-                    Err(why) => {
-                        Impact { absolute: Err(why), absolute_ci: Err(why), relative: Err(why), relative_ci: Err(why) }
-                    }
+                    Err(why) => Impact::undefined(why),
                 }
             }
         };

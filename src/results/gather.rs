@@ -70,8 +70,15 @@ pub(super) struct Gathered {
     changed: Vec<(u32, u32)>,
     /// Since after which reading `changed` is complete.
     changed_since: u32,
-    /// Moments of events that lay beyond the end of the log when they were read, with their units.
+    /// Where the period ended when the log was read last.
+    until: Timestamp,
+    /// The latest moment of all that was taken to lie before that end.
+    latest: Timestamp,
+    /// Moments of events that lay beyond the end when they were read and still did at the reading before the last, with their
+    /// units.
     beyond: Vec<(i64, u32)>,
+    /// Up to this moment `beyond` lacks some.
+    beyond_unknown: i64,
     roster: Roster,
     exposures: Vec<Exposures>,
     /// Exposures of a later moment than any event's receipt so far: whether they are in the period shows later.
@@ -104,7 +111,7 @@ enum Wanted {
     EventsOfTheExposed,
 }
 
-/// So many changes of exposures are remembered.
+/// So many changes of exposures are remembered, and so many events beyond the end.
 const CHANGES_KEPT: usize = 1 << 20;
 /// Where more than this part of the units has changed, and more than a few, all are computed anew.
 const DIRTY_PART: usize = 8;
@@ -129,7 +136,10 @@ impl Gathered {
             reading: 0,
             changed: Vec::new(),
             changed_since: 0,
+            until: Timestamp::MAX,
+            latest: Timestamp(i64::MIN),
             beyond: Vec::new(),
+            beyond_unknown: i64::MIN,
             roster: Roster::default(),
             exposures,
             ahead: Vec::new(),
@@ -235,6 +245,11 @@ impl Gathered {
     /// Reads on to the end of the log. `false` if what is gathered grew beyond `bound` bytes, and reading stopped there.
     pub fn read_on<L: Log + ?Sized>(&mut self, log: &L, until: Timestamp, bound: usize) -> Result<bool, LogError> {
         self.reading += 1;
+        // A report goes on from the one before it, so what lay before that one's end is settled.
+        self.beyond.retain(|(time, _)| *time >= self.until.0);
+        self.until = until;
+        let come = self.beyond.iter().map(|(time, _)| Timestamp(*time)).filter(|time| *time < until);
+        self.latest = come.max().unwrap_or(self.latest).max(self.latest);
         let read = self.reading(log.terms(), until);
         for exposure in std::mem::take(&mut self.ahead) {
             self.expose(exposure, &read);
@@ -257,10 +272,18 @@ impl Gathered {
             self.changed_since = self.reading;
         }
         if self.beyond.len() > CHANGES_KEPT {
-            // Clocks that are that wrong: from here on all is computed anew.
-            self.changed_since = u32::MAX;
+            // Clocks are that wrong: until the log has come up to them, all is computed anew.
+            let latest = self.beyond.iter().map(|(time, _)| *time).max();
+            self.beyond_unknown = self.beyond_unknown.max(latest.unwrap_or(i64::MIN));
+            self.beyond.clear();
         }
         Ok(within_bound)
+    }
+
+    /// Whether this can be read on to an end. An open end is the last receipt, and threads that stamp receipts at once, or a
+    /// clock that is set, make it step back at times: then what was taken in between no longer counts.
+    pub fn can_end(&self, until: Timestamp) -> bool {
+        until >= self.until || (self.latest < until && self.beyond_unknown < until.0)
     }
 
     /// The number of the last reading.
@@ -273,6 +296,7 @@ impl Gathered {
     pub fn dirty(&self, sources: &[EventSource], terms: &Terms, reading: u32, until: i64) -> Option<Vec<u32>> {
         if self.changed_since > reading
             || self.exposed_only
+            || until <= self.beyond_unknown
             || matches!(self.order.breakdown, Some(Breakdown::Event(_)))
         {
             return None;
@@ -405,6 +429,7 @@ impl Gathered {
             self.ahead.push(exposure);
             return;
         }
+        self.latest = self.latest.max(exposure.time);
         let in_period = read.start.is_none_or(|start| start <= exposure.time) && exposure.time < read.until;
         let mut counted = false;
         for exposures in &mut self.exposures {
@@ -432,7 +457,9 @@ impl Gathered {
             self.seen[unit as usize] += 1;
             self.census.note(unit, time, columns.received[row]);
         }
-        if self.order.end.is_none() && time >= read.until.0 {
+        if time < read.until.0 {
+            self.latest = self.latest.max(Timestamp(time));
+        } else if self.order.end.is_none() {
             self.beyond.push((time, unit));
         }
         let entry = Entry { unit, mark: self.reading, time, value: columns.value[row] };

@@ -676,6 +676,26 @@ impl From<stats::Relative> for Lift {
     }
 }
 
+impl Report {
+    /// About how much memory it takes: its numbers of groups and comparisons, by day and by part.
+    pub(super) fn bytes(&self) -> usize {
+        let of = |groups: &[MetricGroup], comparisons: &[Comparison]| {
+            let own = comparisons.iter().filter_map(|comparison| comparison.groups.as_deref());
+            size_of_val(groups) + size_of_val(comparisons) + own.map(size_of_val).sum::<usize>()
+        };
+        let of_metric = |metric: &Metric| {
+            let series = metric.series.iter().map(|point| size_of::<Point>() + of(&point.groups, &point.comparisons));
+            let steps = metric.steps.iter().map(|step| of(&step.groups, &step.comparisons));
+            size_of::<Metric>() + of(&metric.groups, &metric.comparisons) + series.chain(steps).sum::<usize>()
+        };
+        let of_analysis = |analysis: &Analysis| {
+            let strata = analysis.strata.iter().flat_map(|stratum| &stratum.metrics);
+            size_of::<Analysis>() + analysis.metrics.iter().chain(strata).map(of_metric).sum::<usize>()
+        };
+        self.analysis.iter().chain(&self.rules).map(of_analysis).sum()
+    }
+}
+
 impl From<stats::Impact> for ImpactNumbers {
     fn from(found: stats::Impact) -> ImpactNumbers {
         let mut reason = Reason::default();

@@ -170,8 +170,9 @@ fn run<const K: usize>(
     let count = days.sizes.len();
     let nothing = [0.0; K];
     let mut each_day = vec![vec![CoMoments::<K>::default(); classes.sizes.len()]; count];
-    // Of the cumulative view: what ceases to stand on a day, while `each_day` has what comes to stand.
-    let mut ceased = each_day.clone();
+    // Of how it stood: the numbers that those of the day take the place of. In sums, as some metrics change for every unit
+    // on every day.
+    let mut gone = if days.view == View::Cumulative { each_day.clone() } else { Vec::new() };
     let mut busy: Vec<i64> = Vec::new();
     while let Some(unit) = walk.advance() {
         for member in classes.units.memberships(unit) {
@@ -198,11 +199,11 @@ fn run<const K: usize>(
                 let at = (day - days.first) as usize;
                 if days.view == View::Cumulative {
                     if after != before {
+                        if before != nothing {
+                            gone[at][class].push(before);
+                        }
                         if after != nothing {
                             each_day[at][class].push(after);
-                        }
-                        if before != nothing {
-                            ceased[at][class].push(before);
                         }
                         before = after;
                     }
@@ -212,14 +213,14 @@ fn run<const K: usize>(
             }
         }
     }
-    if days.view == View::Cumulative {
-        let mut standing = vec![CoMoments::<K>::default(); classes.sizes.len()];
-        for (day, ceased) in each_day.iter_mut().zip(&ceased) {
-            for ((standing, sums), ceased) in standing.iter_mut().zip(day).zip(ceased) {
-                standing.merge(sums);
-                standing.take_out(ceased);
-                *sums = *standing;
+    let mut standing = vec![CoMoments::<K>::default(); classes.sizes.len()];
+    for (come, gone) in each_day.iter_mut().zip(&gone) {
+        for ((standing, come), gone) in standing.iter_mut().zip(come).zip(gone) {
+            standing.merge(come);
+            if gone.n() > 0 {
+                standing.take_out(gone);
             }
+            *come = *standing;
         }
     }
     each_day

@@ -78,7 +78,8 @@ impl State {
 
     /// How many bytes are held.
     pub fn bytes(&self) -> usize {
-        self.gathered.as_ref().map_or(0, Gathered::bytes)
+        let carried = self.left.iter().flat_map(|left| &left.splits).map(|(_, carried)| carried.bytes());
+        self.gathered.as_ref().map_or(0, Gathered::bytes) + carried.sum::<usize>()
     }
 
     /// The end of what was read.
@@ -96,9 +97,10 @@ impl State {
     ) -> Result<Report, ResultsError> {
         let period = Period::of(log, question, options)?;
         // Taken out: what a failed read left behind must not be read on.
-        let mut gathered = match self.gathered.take() {
-            Some(gathered) => gathered,
-            None => self.nothing(question)?,
+        let left = self.left.take().filter(|left| left.question == *question && left.options == *options);
+        let (mut gathered, before) = match self.gathered.take().filter(|gathered| gathered.can_end(period.until)) {
+            Some(gathered) => (gathered, left.map_or_else(Vec::new, |left| left.splits)),
+            None => (self.nothing(question)?, Vec::new()),
         };
         self.too_large |= !self.too_large && !gathered.read_on(log, period.until, bound)?;
         if self.too_large {
@@ -106,8 +108,6 @@ impl State {
             gathered = self.nothing(question)?;
             gathered.read_exposed_only(log, period.until)?;
         }
-        let left = self.left.take().filter(|left| left.question == *question && left.options == *options);
-        let before = left.map_or_else(Vec::new, |left| left.splits);
         let (report, splits) = conclude(log, question, options, &period, &gathered, before)?;
         if !self.too_large {
             self.gathered = Some(gathered);

@@ -360,6 +360,10 @@ impl Units {
         self.count_unused();
     }
 
+    pub fn bytes(&self) -> usize {
+        self.members.capacity() * size_of::<Member>() + self.spare.capacity() * size_of::<(u32, Member)>()
+    }
+
     fn count_unused(&mut self) {
         self.unused.fill(0);
         for group in self.spare.iter().filter_map(|(_, member)| member.group()) {

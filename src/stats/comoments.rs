@@ -72,7 +72,7 @@ impl<const N: usize> CoMoments<N> {
             return;
         }
         for (i, &value) in values.iter().enumerate() {
-            self.removed_from[i] = self.removed_from[i].max(self.products[i][i].value());
+            self.mark_removal(i);
             self.sums[i] = self.sums[i].plus(-value);
             self.prints[i] = self.prints[i].wrapping_sub(u128::from(print(value)));
             for (product, &other) in self.products[i].iter_mut().zip(&values).skip(i) {
@@ -86,8 +86,15 @@ impl<const N: usize> CoMoments<N> {
     pub fn worn(&self) -> bool {
         (0..N).any(|i| {
             let was = self.removed_from[i];
-            was > 0.0 && !self.constant(i) && self.scatter(i, i).value() < was * Self::WORN
+            was.is_infinite() || was > 0.0 && !self.constant(i) && self.scatter(i, i).value() < was * Self::WORN
         })
+    }
+
+    /// Before something is removed: what its squares are relative to. What overflowed does not come back by subtracting.
+    fn mark_removal(&mut self, variable: usize) {
+        let squares = self.products[variable][variable].value();
+        let squares = if squares.is_finite() { squares } else { f64::INFINITY };
+        self.removed_from[variable] = self.removed_from[variable].max(squares);
     }
 
     /// Adds all units of another part of the same group.
@@ -113,7 +120,7 @@ impl<const N: usize> CoMoments<N> {
             return;
         }
         for i in 0..N {
-            self.removed_from[i] = self.removed_from[i].max(self.products[i][i].value());
+            self.mark_removal(i);
             self.sums[i] = self.sums[i] - part.sums[i];
             self.prints[i] = self.prints[i].wrapping_sub(part.prints[i]);
             for j in i..N {
@@ -319,6 +326,17 @@ mod tests {
                 assert!(close(moments.variance(0).unwrap(), rest.variance(0).unwrap(), 1e-12));
             }
         }
+    }
+
+    #[test]
+    fn a_value_whose_square_overflows_wears_the_moments() {
+        let rest: CoMoments<1> = (0..100).map(|i| [f64::from(i)]).collect();
+        let mut one_by_one = rest;
+        one_by_one.push([1e200]);
+        let mut at_once = one_by_one;
+        one_by_one.remove([1e200]);
+        at_once.take_out(&CoMoments::from_iter([[1e200]]));
+        assert_eq!([one_by_one.worn(), at_once.worn()], [true; 2]);
     }
 
     #[test]

@@ -42,6 +42,13 @@ pub struct Impact {
     pub relative_ci: Result<Interval, Undefined>,
 }
 
+impl Impact {
+    /// One of which nothing is known.
+    pub fn undefined(why: Undefined) -> Impact {
+        Impact { absolute: Err(why), absolute_ci: Err(why), relative: Err(why), relative_ci: Err(why) }
+    }
+}
+
 impl Undefined {
     /// No day of the period has any part of the units allocated to the test group.
     pub const NO_ALLOCATION: Undefined = Undefined { reason: "no_allocation" };
@@ -96,9 +103,7 @@ pub fn ratio_impact(
                 interval(test, control, relative, slopes, level, facing(alternative, expansion.baseline))
             }),
         },
-        Err(reason) => {
-            Impact { absolute: Err(reason), absolute_ci: Err(reason), relative: Err(reason), relative_ci: Err(reason) }
-        }
+        Err(why) => Impact::undefined(why),
     }
 }
 

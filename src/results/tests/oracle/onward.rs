@@ -1,9 +1,12 @@
 //! A log that grows: the report that reads on says what one from scratch says, and with little memory it says the same of the
 //! units that were exposed.
 
+use super::DAY;
 use super::agreement::{asked, assert_same, each_log};
-use crate::results::tests::memory::Memory;
-use crate::results::{Options, Question, Reports, conclude};
+use super::hard::{Random, Shape, midnight};
+use crate::event::Timestamp;
+use crate::results::tests::memory::{Memory, Row, at, exposure, track};
+use crate::results::{Breakdown, Crossovers, Join, Options, Question, Reports, View, conclude};
 
 /// Room for all that a test gathers.
 const ROOM: usize = 1 << 30;
@@ -31,6 +34,102 @@ fn a_report_that_reads_on_says_what_one_from_scratch_says() {
             }
         }
     });
+}
+
+/// The same rows as they may arrive: most at once, some days later, some before they happened; and as several threads stamp
+/// them, so that a receipt may lie before the one that is written ahead of it.
+fn arriving(rows: &[Row], random: &mut Random) -> Vec<Row> {
+    let mut rows: Vec<(i64, Row)> = rows
+        .iter()
+        .map(|row| {
+            let delay = random.pick(&[0, 0, 0, 1, 1000, 3_600_000, 2 * DAY, -1, -3_600_000, -2 * DAY]);
+            let received = Timestamp(row.time.0 + delay);
+            let turn = received.0 + random.pick(&[0, 0, 0, 0, 1, 2, 3_000_000]);
+            (turn, Row { received, ..row.clone() })
+        })
+        .collect();
+    rows.sort_by_key(|(turn, _)| *turn);
+    rows.into_iter().map(|(_, row)| row).collect()
+}
+
+#[test]
+fn an_end_that_moves_with_the_log_lets_in_what_lay_beyond_it() {
+    each_log(|shape, rows, random, what| {
+        let rows = arriving(rows, random);
+        let question = Question { end: None, ..asked(shape) };
+        let plain = Options::default();
+        let unit = Breakdown::Unit(crate::event::Place::User, "country".into());
+        let of = [
+            plain.clone(),
+            Options { cuped: true, join: Join::Date, ..plain.clone() },
+            Options { crossovers: Crossovers::Both, ..plain.clone() },
+            Options { crossovers: Crossovers::First, breakdown: Some(unit), ..plain },
+        ];
+        // One of them for each log: many short steps take long.
+        let nth = random.below(of.len() as u64) as usize;
+        let reports = Reports::new(ROOM);
+        let mut length = 1;
+        while length <= rows.len() {
+            let log = Memory::of(&rows[..length]);
+            // A log that ends before the period begins has no report.
+            if let Ok(scratch) = conclude(&log, &question, &of[nth]) {
+                let onward = reports.report(&log, &question, &of[nth]).unwrap();
+                let what = format!("{what}, options {nth}, {length} of {} rows", rows.len());
+                assert_eq!(onward.window, scratch.window, "{what}");
+                assert_same(onward.analysis.as_ref().unwrap(), scratch.analysis.as_ref().unwrap(), &what);
+            }
+            let most = random.pick(&[1, 3, rows.len() as u64 / 10 + 1]);
+            length += 1 + random.below(most) as usize;
+        }
+    });
+}
+
+/// Each part of the log comes after the report of what was there before.
+fn in_turn(parts: &[&[Row]], question: &Question) {
+    // So much that what comes later is little beside it, and not all is computed anew.
+    let many = ["view", "order"].map(|name| vec![received(5, track("somebody", name, 5)); 50]).concat();
+    let reports = Reports::new(ROOM);
+    for end in 1..=parts.len() {
+        let log = Memory::of(&[many.clone(), parts[..end].concat()].concat());
+        let [onward, scratch] = [
+            (*reports.report(&log, question, &Options::default()).unwrap()).clone(),
+            conclude(&log, question, &Options::default()).unwrap(),
+        ];
+        assert_same(&onward.analysis.unwrap(), &scratch.analysis.unwrap(), &format!("after part {end}"));
+    }
+}
+
+fn received(ms: i64, row: Row) -> Row {
+    Row { received: at(ms), ..row }
+}
+
+#[test]
+fn a_receipt_that_steps_back_counts_nothing_twice() {
+    let question = Question { end: None, ..asked(Shape::OpenEnd) };
+    let first = [
+        received(10, exposure("a", "grp_c", 10)),
+        received(20, exposure("b", "grp_t", 20)),
+        received(1000, track("a", "order", 1000)),
+    ];
+    // Another thread stamped this one a millisecond earlier, and wrote it later.
+    let second = [received(999, track("b", "view", 30))];
+    let third = [received(2000, track("a", "order", 1500))];
+    in_turn(&[&first, &second, &third], &question);
+}
+
+#[test]
+fn a_day_is_over_with_its_last_millisecond() {
+    let question = Question { end: None, ..asked(Shape::OpenEnd) };
+    let midnight = midnight(2) - at(0).0;
+    let noon = midnight - DAY / 2;
+    let first = [
+        received(10, exposure("a", "grp_c", 10)),
+        received(20, exposure("b", "grp_t", 20)),
+        received(30, track("a", "order", 30)),
+        received(noon, track("a", "order", noon)),
+    ];
+    let second = [received(midnight - 1, track("b", "view", noon))];
+    in_turn(&[&first, &second], &question);
 }
 
 #[test]
@@ -68,6 +167,34 @@ fn with_little_memory_the_exposed_units_come_to_the_same() {
                 assert_eq!(total, None, "{what}: the total over all units is not known");
             }
         }
-        assert_eq!(reports.bytes(), 0, "{what}");
+        let roomy = Reports::new(ROOM);
+        roomy.report(&log, &question, &Options::default()).unwrap();
+        assert!(reports.bytes() < roomy.bytes(), "{what}: nothing is held but the report");
     });
+}
+
+#[test]
+fn reports_that_are_kept_count_as_memory() {
+    let question = Question { end: None, ..asked(Shape::OpenEnd) };
+    let rows = [
+        received(10, exposure("a", "grp_c", 10)),
+        received(20, exposure("b", "grp_t", 20)),
+        received(300 * DAY, track("a", "order", 300 * DAY)),
+    ];
+    let log = Memory::of(&rows);
+    let reports = Reports::new(ROOM);
+    reports.report(&log, &question, &Options::default()).unwrap();
+    let plain = reports.bytes();
+    let by_day = Options { view: Some(View::Daily), ..Options::default() };
+    let report = reports.report(&log, &question, &by_day).unwrap();
+    let text = serde_json::to_string(&*report).unwrap().len();
+    assert!(reports.bytes() - plain > text / 4, "{} - {plain} of {text}", reports.bytes());
+
+    // With room for one of them only, the one that was not asked for last goes.
+    let small = Reports::new(reports.bytes());
+    let other = Question { name: "other".into(), ..question.clone() };
+    small.report(&log, &question, &by_day).unwrap();
+    let one = small.bytes();
+    small.report(&log, &other, &by_day).unwrap();
+    assert!(small.bytes() < one + one / 2, "{} after {one}", small.bytes());
 }
