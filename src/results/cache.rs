@@ -23,8 +23,10 @@ pub struct Reports {
 
 struct Kept {
     basis: Basis,
-    /// Its bytes as of the last report.
+    /// What was gathered for it, in bytes as of the last report.
     bytes: usize,
+    /// What its reports weigh, nearly.
+    reports: usize,
     shared: Arc<Mutex<Shared>>,
 }
 
@@ -40,13 +42,14 @@ struct Made {
     /// The log's end.
     as_of: (Sequence, Option<Timestamp>),
     report: Arc<Report>,
+    /// What the report weighs, nearly, and the units that were named.
+    bytes: usize,
 }
 
-impl Made {
-    /// Nearly; ID lists that a question names can be large.
-    fn bytes(&self) -> usize {
-        self.report.bytes() + self.options.units.bytes()
-    }
+fn weigh(report: &Report, options: &Options) -> usize {
+    let sets = options.units.only.iter().chain(&options.units.without);
+    let named: usize = sets.map(|set| size_of_val(set.hashes.as_slice())).sum();
+    named + report.bytes()
 }
 
 impl Reports {
@@ -79,10 +82,12 @@ impl Reports {
         guard.made.retain(|made| !is_asked(made));
         let surplus = (guard.made.len() + 1).saturating_sub(REPORTS_OF_A_BASIS);
         guard.made.drain(..surplus);
-        guard.made.push(Made { question: question.clone(), options: options.clone(), as_of, report: report.clone() });
-        let bytes = guard.state.bytes() + guard.made.iter().map(Made::bytes).sum::<usize>();
+        let bytes = weigh(&report, options);
+        let (question, options) = (question.clone(), options.clone());
+        guard.made.push(Made { question, options, as_of, report: report.clone(), bytes });
+        let (bytes, reports) = (guard.state.bytes(), guard.made.iter().map(|made| made.bytes).sum());
         drop(guard);
-        self.leave(&basis, bytes);
+        self.leave(&basis, bytes, reports);
         Ok(report)
     }
 
@@ -92,7 +97,7 @@ impl Reports {
             Some(at) => kept.remove(at),
             None => {
                 let shared = Shared { state: State::new(basis.clone()), made: Vec::new() };
-                Kept { basis: basis.clone(), bytes: 0, shared: Arc::new(Mutex::new(shared)) }
+                Kept { basis: basis.clone(), bytes: 0, reports: 0, shared: Arc::new(Mutex::new(shared)) }
             }
         };
         let shared = one.shared.clone();
@@ -101,21 +106,21 @@ impl Reports {
     }
 
     /// Lets those go that were not used for longest, until all together are within the bound.
-    fn leave(&self, basis: &Basis, bytes: usize) {
+    fn leave(&self, basis: &Basis, bytes: usize, reports: usize) {
         let mut kept = lock(&self.kept);
         if let Some(one) = kept.iter_mut().find(|kept| kept.basis == *basis) {
-            one.bytes = bytes;
+            (one.bytes, one.reports) = (bytes, reports);
         }
-        let mut all: usize = kept.iter().map(|kept| kept.bytes).sum();
+        let mut all: usize = kept.iter().map(|kept| kept.bytes + kept.reports).sum();
         let mut gone = 0;
         while (all > self.bound || kept.len() - gone > BASES) && gone + 1 < kept.len() {
-            all -= kept[gone].bytes;
+            all -= kept[gone].bytes + kept[gone].reports;
             gone += 1;
         }
         kept.drain(..gone);
     }
 
-    /// How many bytes are held.
+    /// How many bytes of what was gathered are held.
     pub fn bytes(&self) -> usize {
         lock(&self.kept).iter().map(|kept| kept.bytes).sum()
     }

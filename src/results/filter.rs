@@ -43,11 +43,6 @@ pub struct UnitSet {
 }
 
 impl UnitFilter {
-    /// What the units weigh that it names.
-    pub(super) fn bytes(&self) -> usize {
-        self.only.iter().chain(&self.without).map(|set| size_of_val(set.hashes.as_slice())).sum()
-    }
-
     /// The conditions that are no plain times.
     pub(super) fn words(&self) -> Vec<String> {
         let sets = self.only.iter().chain(&self.without).map(|set| set.words.clone());

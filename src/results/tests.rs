@@ -498,3 +498,18 @@ fn what_cannot_be_answered_says_why() {
     let empty = conclude(&log, &experiment(), &Options::default()).unwrap();
     assert_eq!((empty.as_of.sequence, sizes(&empty.analysis.unwrap())), (None, vec![0, 0]));
 }
+
+/// Whoever may read can ask in as many ways as there are environments, whether or not there is anything in them.
+#[test]
+fn reports_that_gathered_nothing_weigh_too() {
+    let log = Memory::of(&[exposure("u1", "grp_c", 1000), exposure("u2", "grp_t", 1000)]);
+    let asked = |nth: usize| Options { environment: format!("e{nth}"), ..Options::default() };
+    let size = serde_json::to_vec(&conclude(&log, &experiment(), &asked(0)).unwrap()).unwrap().len();
+    let reports = Reports::new(10 * size + size / 2);
+    let made: Vec<_> = (0..50)
+        .map(|nth| std::sync::Arc::downgrade(&reports.report(&log, &experiment(), &asked(nth)).unwrap()))
+        .collect();
+    let kept = made.iter().filter(|report| report.strong_count() > 0).count();
+    assert!((1..=11).contains(&kept), "{kept} of 50");
+    assert!(made[49].strong_count() > 0, "the last one stays");
+}

@@ -92,18 +92,3 @@ fn the_order_of_the_log_does_not_show_in_a_part() {
         ["user.country in CA"]
     );
 }
-
-#[test]
-fn the_lists_that_questions_name_weigh_in_what_is_kept_of_them() {
-    let log = Memory::of(&[exposure("u1", "grp_c", 1000), exposure("u2", "grp_t", 1000)]);
-    let reports = Reports::new(1 << 30);
-    let listed = |level: f64| {
-        let mut options = Options { level: crate::stats::Level::new(level).unwrap(), ..Options::default() };
-        options.units.without = Some(UnitSet { hashes: (0..100_000).collect(), words: "not in ID list l".into() });
-        options
-    };
-    for (asked, level) in [0.9, 0.95, 0.99].into_iter().enumerate() {
-        reports.report(&log, &experiment(), &listed(level)).unwrap();
-        assert!(reports.bytes() >= (asked + 1) * 800_000, "{} after {}", reports.bytes(), asked + 1);
-    }
-}
