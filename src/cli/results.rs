@@ -128,14 +128,43 @@ pub fn run(args: &ResultsArgs) -> anyhow::Result<()> {
     if args.csv {
         say(&crate::results::csv(&report))?;
     } else if args.json {
-        say(&(serde_json::to_string_pretty(&report)? + "\n"))?;
+        say(&(steerless(&serde_json::to_string_pretty(&report)?) + "\n"))?;
     } else {
         say(&crate::results::render(&report, width()))?;
     }
     Ok(())
 }
 
+/// The same JSON without the characters by which a name could steer the terminal. JSON lets those beyond ASCII stand as they
+/// are; they are in strings only, where an escape means the same.
+fn steerless(json: &str) -> String {
+    let mut text = String::with_capacity(json.len());
+    for c in json.chars() {
+        match c {
+            '\n' => text.push(c),
+            c if c.is_control() => text.push_str(&format!("\\u{:04x}", u32::from(c))),
+            c => text.push(c),
+        }
+    }
+    text
+}
+
 /// The terminal's width in columns.
 pub fn width() -> usize {
     std::env::var("COLUMNS").ok().and_then(|columns| columns.parse().ok()).unwrap_or(WIDTH)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn json_steers_no_terminal_and_means_the_same() {
+        let name = serde_json::json!({"name": "a\u{9b}31m\u{7f}\u{1b}[0m\té\u{1F98A}"});
+        let json = serde_json::to_string_pretty(&name).unwrap();
+        assert!(json.contains('\u{9b}'));
+        let written = steerless(&json);
+        assert!(!written.chars().any(|c| c.is_control() && c != '\n'), "{written:?}");
+        assert_eq!(serde_json::from_str::<serde_json::Value>(&written).unwrap(), name);
+    }
 }
