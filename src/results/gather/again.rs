@@ -1,6 +1,7 @@
 //! Reading exposures once more, for texts that nobody asked for when they were gathered. Changes nothing of what is gathered.
 
-use super::{Gathered, exposure_names};
+use super::Gathered;
+use super::reading::exposure_names;
 use crate::event::{Field, Place, Sequence, TermId, Timestamp};
 use crate::results::units::Exposures;
 use crate::results::{Log, LogError};
