@@ -120,9 +120,9 @@ impl Reports {
         kept.drain(..gone);
     }
 
-    /// How many bytes of what was gathered are held.
+    /// How many bytes are held.
     pub fn bytes(&self) -> usize {
-        lock(&self.kept).iter().map(|kept| kept.bytes).sum()
+        lock(&self.kept).iter().map(|kept| kept.bytes + kept.reports).sum()
     }
 }
 
