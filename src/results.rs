@@ -146,8 +146,10 @@ impl Period {
         }
         let end = closed.or_else(|| log.as_of_time());
         // An end that was set is exclusive. An open one is the last receipt, and an event that happened in that very
-        // millisecond has arrived, so it counts.
-        let until = closed.or_else(|| end.map(|end| Timestamp(end.0 + 1))).unwrap_or(Timestamp::MAX);
+        // millisecond has arrived, so it counts. An end that lies ahead is not reached yet: days that nobody has seen are no
+        // days without events.
+        let known = log.as_of_time().map_or(Timestamp::MAX, |as_of| Timestamp(as_of.0 + 1));
+        let until = closed.map_or(known, |closed| closed.min(known));
         Ok(Period { start, end, until })
     }
 }

@@ -426,7 +426,7 @@ impl Gathered {
     }
 
     fn expose(&mut self, exposure: SeenExposure, read: &Reading) {
-        if self.order.end.is_none() && exposure.time >= read.until {
+        if exposure.time >= read.until && read.end.is_none_or(|end| exposure.time < end) {
             self.ahead.push(exposure);
             return;
         }
@@ -460,7 +460,7 @@ impl Gathered {
         }
         if time < read.until.0 {
             self.latest = self.latest.max(Timestamp(time));
-        } else if self.order.end.is_none() {
+        } else if read.end.is_none_or(|end| time < end.0) {
             self.beyond.push((time, unit));
         }
         let entry = Entry { unit, mark: self.reading, time, value: columns.value[row] };

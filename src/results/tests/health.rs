@@ -213,6 +213,7 @@ fn fleet(lost: impl Fn(usize, &str, &str, usize) -> bool) -> Vec<Row> {
         again.sdk[1].1 = "9.9.9".into();
         rows.extend([again, row]);
     }
+    rows.iter_mut().for_each(|row| row.received = at(14 * DAY));
     rows
 }
 

@@ -21,6 +21,7 @@ fn log() -> Vec<Row> {
             rows.push(track(&unit, "pay", DAY + DAY / 3 * 2));
         }
     }
+    rows.iter_mut().for_each(|row| row.received = at(4 * DAY));
     rows
 }
 

@@ -198,3 +198,19 @@ fn reports_that_are_kept_count_as_memory() {
     small.report(&log, &other, &by_day).unwrap();
     assert!(small.bytes() < one + one / 2, "{} after {one}", small.bytes());
 }
+
+#[test]
+fn an_end_in_the_future_makes_no_days_without_events() {
+    let open = Question { end: None, ..asked(Shape::OpenEnd) };
+    let set = Question { end: Some(at(40 * DAY)), ..open.clone() };
+    let rows = [
+        received(10, exposure("a", "grp_c", 10)),
+        received(20, exposure("b", "grp_t", 20)),
+        received(30, track("a", "order", 30)),
+        received(DAY, exposure("c", "grp_c", 2 * DAY)),
+        received(DAY, track("b", "order", 2 * DAY)),
+    ];
+    let log = Memory::of(&rows);
+    let [open, set] = [open, set].map(|question| conclude(&log, &question, &Options::default()).unwrap());
+    assert_same(&open.analysis.unwrap(), &set.analysis.unwrap(), "an end to come is an open one");
+}
