@@ -154,7 +154,7 @@ export async function within(ms, what, promise) {
 /** Resolves when `condition()` is true; asks again after every turn of the event loop. */
 export async function until(ms, what, condition) {
   const deadline = Date.now() + ms;
-  while (!condition()) {
+  while (!(await condition())) {
     assert.ok(Date.now() < deadline, `waited ${ms} ms for ${what}`);
     await new Promise((resolve) => setTimeout(resolve, 5));
   }
