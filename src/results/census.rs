@@ -76,8 +76,9 @@ impl Census {
         }
     }
 
-    pub fn late(&self, unit: u32) -> Option<&Late> {
-        if self.late.is_empty() { None } else { self.late.get(&unit) }
+    /// The units that have late events, in no order.
+    pub fn late(&self) -> impl Iterator<Item = (u32, &Late)> {
+        self.late.iter().map(|(unit, late)| (*unit, late))
     }
 
     pub fn bytes(&self) -> usize {

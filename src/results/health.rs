@@ -68,10 +68,12 @@ impl Subject<'_> {
             survey.events += u64::from(events);
             survey.recent += u64::from(member.since.0 >= recent);
             survey.first = Some(survey.first.map_or(member.since.0, |first| first.min(member.since.0)));
-            if let Some(late) = census.late(unit) {
-                survey.late += late.events;
-                survey.newest = survey.newest.max(Some(late.newest));
-            }
+        }
+        // Few units have late events, so these are looked up among the units and not the other way round.
+        for (unit, late) in census.late().filter(|(unit, _)| self.units.memberships(*unit).next().is_some()) {
+            debug_assert!(gathered.events_of(unit) > 0);
+            survey.late += late.events;
+            survey.newest = survey.newest.max(Some(late.newest));
         }
         survey
     }
