@@ -68,6 +68,7 @@ impl Admin {
         let snapshot = self.store().snapshot()?;
         let mut hashes = BTreeSet::new();
         for segment in lists.iter().filter_map(|list| catalog.segment(list)) {
+            // A list that nobody was ever put on has no entry in the store: it is empty.
             let members = snapshot.list_members(&segment.id, 0, usize::MAX)?.unwrap_or_default();
             hashes.extend(members.iter().map(|id| snapshot.unit_hash(id)));
         }
