@@ -143,6 +143,14 @@ coded! {
     }
 }
 
+impl Source {
+    /// Whether its events arose here and may go out to where events come from. Those that Segment or its sibling brought never
+    /// go back.
+    pub fn arises_here(self) -> bool {
+        matches!(self, Source::Statsig | Source::Webhook | Source::Console)
+    }
+}
+
 coded! {
     /// What sort of thing happened.
     Kind {

@@ -26,13 +26,15 @@ pub mod writer;
 // Floor 5: in, and what is served.
 pub mod ingest;
 pub mod sdk;
-// Floor 6: what people and programs may ask and do.
+// Floor 6: out.
+pub mod export;
+// Floor 7: what people and programs may ask and do.
 pub mod admin;
-// Floor 7: the front door.
+// Floor 8: the front door.
 pub mod http;
-// Floor 8: how the house is set up.
+// Floor 9: how the house is set up.
 pub mod config;
-// Floor 9: the house itself.
+// Floor 10: the house itself.
 pub mod server;
-// Floor 10: the roof.
+// Floor 11: the roof.
 pub mod cli;

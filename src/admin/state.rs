@@ -11,7 +11,7 @@ use std::sync::Arc;
 
 #[derive(Debug)]
 pub struct State {
-    pub catalog: Catalog,
+    pub catalog: Arc<Catalog>,
     pub keys: KeyRing,
     pub rules: Rules,
     /// What SDKs are served.
@@ -52,7 +52,7 @@ impl State {
             Some(before) => before.release.clone(),
             None => Arc::new(Release::new(&catalog, time)),
         };
-        Ok(State { catalog, keys, rules, release })
+        Ok(State { catalog: Arc::new(catalog), keys, rules, release })
     }
 }
 
@@ -79,7 +79,7 @@ fn rules(catalog: &Catalog, keys: &KeyRing, terms: &Terms, store_id: &str, limit
         Some(Audience { list: segment.id.as_str().into(), id_type: id_types.find(&segment.id_type)? })
     }));
     rules.client_keys = keys.keys().iter().filter_map(|key| key.client_text.clone()).collect();
-    rules.names = HashedNames::new(names(catalog));
+    rules.names = Arc::new(HashedNames::new(names(catalog)));
     rules
 }
 

@@ -86,9 +86,15 @@ pub struct SegmentOutgoing {
     pub base_url: String,
     /// The ID type whose unit is sent as anonymousId.
     pub anonymous_id_from: String,
+    /// Whether bodies are compressed with gzip.
+    #[serde(skip_serializing_if = "is_off")]
+    pub gzip: bool,
     /// Whether exposures of gates and experiments are sent.
     pub exposures: bool,
-    /// Whether changes of gates and experiments are sent.
+    /// Whether only a unit's first exposure to each gate and experiment is sent.
+    #[serde(skip_serializing_if = "is_off")]
+    pub first_exposures_only: bool,
+    /// Whether changes of gates, experiments and other settings are sent.
     pub config_changes: bool,
     /// Whether a custom event whose name is not in `events` is sent.
     pub include_new_events: bool,
@@ -111,13 +117,21 @@ pub struct WebhookOutgoing {
     pub signing_secret: Option<Secret>,
     /// Whether exposures of gates and experiments are posted.
     pub exposures: bool,
-    /// Whether changes of gates and experiments are posted.
+    /// Whether only a unit's first exposure to each gate and experiment is posted.
+    #[serde(skip_serializing_if = "is_off")]
+    pub first_exposures_only: bool,
+    /// Whether changes of gates, experiments and other settings are posted.
     pub config_changes: bool,
     /// Whether a custom event whose name is not in `events` is posted.
     pub include_new_events: bool,
     /// Names of custom events, and whether each is posted.
     #[serde(skip_serializing_if = "BTreeMap::is_empty")]
     pub events: BTreeMap<String, bool>,
+}
+
+/// So that a stored item, and its version, stay as they were before there was such a field.
+fn is_off(flag: &bool) -> bool {
+    !flag
 }
 
 impl Incoming {
@@ -147,7 +161,9 @@ impl Default for SegmentOutgoing {
             write_key: None,
             base_url: "https://api.segment.io".to_string(),
             anonymous_id_from: STABLE_ID.to_string(),
+            gzip: false,
             exposures: true,
+            first_exposures_only: false,
             config_changes: true,
             include_new_events: true,
             events: BTreeMap::new(),
@@ -169,6 +185,7 @@ impl Default for WebhookOutgoing {
             url: None,
             signing_secret: None,
             exposures: true,
+            first_exposures_only: false,
             config_changes: true,
             include_new_events: true,
             events: BTreeMap::new(),

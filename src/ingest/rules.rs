@@ -159,7 +159,7 @@ pub struct Rules {
     /// Keys that are public by nature and may stay in a stored event; any other `writeKey` is blanked.
     pub client_keys: HashSet<String>,
     /// What exposures may call by its hash.
-    pub names: HashedNames,
+    pub names: Arc<HashedNames>,
     pub(super) tallied_names: TalliedNames,
 }
 
@@ -182,7 +182,7 @@ impl Rules {
             id_types,
             audiences: Audiences::default(),
             client_keys: HashSet::new(),
-            names: HashedNames::default(),
+            names: Arc::default(),
             tallied_names: TalliedNames::default(),
         }
     }

@@ -14,7 +14,7 @@ fn exposures_get_their_kind_and_subject() {
     let gate = |name, rule, value| subject(GateExposure, name, rule, value, "");
     let layer = |rule, allocated| subject(LayerExposure, "l", rule, "", allocated);
     let mut rules = rules();
-    rules.names = HashedNames::new(["layered_exp", "other"]);
+    rules.names = HashedNames::new(["layered_exp", "other"]).into();
     // As the older and the newer SDKs write them.
     for (name, metadata, kind, expected) in [
         (
