@@ -16,9 +16,11 @@ mod preview;
 mod pulse;
 mod question;
 mod rollout;
+mod seen;
 mod session;
 mod state;
 mod status;
+mod valve;
 
 pub use change::{Applied, ApplyOptions};
 pub use events::{DEFAULT_ROWS, EventRow, EventsQuery, MAX_ROWS, NameRow, Page, Pagination, Since, Skipped};
@@ -32,6 +34,7 @@ pub use question::{ResultsQuery, Subject};
 pub use session::{ConsoleLink, Session};
 pub use state::State;
 pub use status::Status;
+pub use valve::{CHOSEN_NAMES, Selected, Selection, ValveName, ValveQuery};
 
 use crate::catalog::Mistake;
 use crate::clock::Clock;
@@ -141,6 +144,7 @@ struct Inner {
     sessions: Sessions,
     reports: Reports,
     unknown_id_types: status::UnknownIdTypes,
+    seen_names: seen::SeenNames,
     /// One change at a time: a change is planned against the catalog that it replaces.
     changing: Mutex<()>,
     started: Timestamp,
@@ -186,6 +190,7 @@ impl Admin {
             sessions: Sessions::default(),
             reports: Reports::new(results_memory),
             unknown_id_types: status::UnknownIdTypes::default(),
+            seen_names: seen::SeenNames::default(),
             changing: Mutex::new(()),
             started,
         };

@@ -20,6 +20,7 @@ mod sdk;
 mod senders;
 mod slices;
 mod stream;
+mod valves;
 
 use crate::running::Server;
 use serde_json::Value;

@@ -2,7 +2,8 @@
 //! read and write its JSON. Holds no data of the project, so that no key is needed to read it.
 
 use crate::admin::{
-    Applied, AuditRow, EventRow, GroupExposures, ItemMetadata, KeyInfo, MetricPreview, MetricValue, NameRow, Status,
+    Applied, AuditRow, EventRow, GroupExposures, ItemMetadata, KeyInfo, MetricPreview, MetricValue, NameRow, Selected,
+    Selection, Status, ValveName,
 };
 use crate::catalog::{ProjectFile, definitions};
 use crate::http::reply::Reply;
@@ -94,7 +95,7 @@ fn operation(endpoint: &Endpoint) -> Value {
         };
         parameters.push(json!({"name": name, "in": "query", "description": description, "schema": schema}));
     }
-    let changes_item = matches!(endpoint.call, Call::Change(..)) && endpoint.path.contains("{id}");
+    let changes_item = matches!(endpoint.call, Call::Change(..) | Call::SelectNames) && endpoint.path.contains("{id}");
     if changes_item {
         let description = "The version that the change was thought out for; another is refused with version_conflict";
         let schema = json!({"type": "string"});
@@ -180,6 +181,9 @@ fn schemas() -> Map<String, Value> {
         ("ServerStatus", generator.root_schema_for::<Status>()),
         ("Applied", generator.root_schema_for::<Applied>()),
         ("Key", generator.root_schema_for::<KeyInfo>()),
+        ("ValveName", generator.root_schema_for::<ValveName>()),
+        ("Selection", generator.root_schema_for::<Selection>()),
+        ("Selected", generator.root_schema_for::<Selected>()),
         ("AuditRow", generator.root_schema_for::<AuditRow>()),
         ("MetricPreview", generator.root_schema_for::<MetricPreview>()),
         ("MetricValue", generator.root_schema_for::<MetricValue>()),
