@@ -459,8 +459,8 @@ impl Writer {
     }
 
     fn has_room_for(&self, documents: &[DocumentChange]) -> bool {
-        let listed: usize = documents.iter().map(DocumentChange::list_bytes).sum();
-        self.has_last_reserve() && (listed == 0 || self.has_room(listed as u64))
+        let lasting: usize = documents.iter().map(DocumentChange::lasting_bytes).sum();
+        self.has_last_reserve() && (lasting == 0 || self.has_room(lasting as u64))
     }
 
     fn has_last_reserve(&self) -> bool {
