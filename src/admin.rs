@@ -177,6 +177,7 @@ impl Admin {
     ) -> Result<Admin, LoadError> {
         let state = State::load(&store, &limits, None)?;
         lists::complete(&state.catalog, &store, &writer);
+        exports.set_up(state.setup(&store));
         let started = clock.now();
         let state = ArcSwap::from_pointee(state);
         let inner = Inner {
