@@ -39,6 +39,7 @@ pub use valve::{CHOSEN_NAMES, Selected, Selection, ValveName, ValveQuery};
 use crate::catalog::Mistake;
 use crate::clock::Clock;
 use crate::event::Timestamp;
+use crate::export::Exports;
 use crate::ingest;
 use crate::meters::Meters;
 use crate::results::Reports;
@@ -143,6 +144,7 @@ struct Inner {
     state: ArcSwap<State>,
     sessions: Sessions,
     reports: Reports,
+    exports: Exports,
     unknown_id_types: status::UnknownIdTypes,
     seen_names: seen::SeenNames,
     /// One change at a time: a change is planned against the catalog that it replaces.
@@ -166,6 +168,7 @@ pub enum LoadError {
 impl Admin {
     /// Loads the catalog and the keys of a store. `results_memory` is how many bytes of what was gathered for reports may be
     /// held.
+    #[allow(clippy::too_many_arguments)] // What a house is made of, each of its own type; called where houses are built.
     pub fn load(
         store: Store,
         writer: Handle,
@@ -174,9 +177,11 @@ impl Admin {
         random: Random,
         limits: ingest::Limits,
         results_memory: usize,
+        exports: Exports,
     ) -> Result<Admin, LoadError> {
         let state = State::load(&store, &limits, None)?;
         lists::complete(&state.catalog, &store, &writer);
+        exports.set_up(state.setup(&store));
         let started = clock.now();
         let state = ArcSwap::from_pointee(state);
         let inner = Inner {
@@ -189,6 +194,7 @@ impl Admin {
             state,
             sessions: Sessions::default(),
             reports: Reports::new(results_memory),
+            exports,
             unknown_id_types: status::UnknownIdTypes::default(),
             seen_names: seen::SeenNames::default(),
             changing: Mutex::new(()),
@@ -204,6 +210,10 @@ impl Admin {
 
     pub(crate) fn reports(&self) -> &Reports {
         &self.inner.reports
+    }
+
+    pub(crate) fn exports(&self) -> &Exports {
+        &self.inner.exports
     }
 
     pub fn store(&self) -> &Store {

@@ -7,6 +7,7 @@ mod token_file;
 use crate::admin::{Admin, AdminError, ApplyOptions, LoadError, system_random};
 use crate::clock::{Clock, SystemClock};
 use crate::config::{Config, StoreKind};
+use crate::export::{self, Exports, Trust, TrustError};
 use crate::http::{self, BindError, Bodies, BodyLimits, Deadlines, Listen};
 use crate::ingest;
 use crate::meters::Meters;
@@ -43,6 +44,8 @@ pub enum ServerError {
     Keys(AdminError),
     #[error(transparent)]
     Bind(#[from] BindError),
+    #[error(transparent)]
+    Trust(#[from] TrustError),
     #[error("cannot start a thread or runtime: {0}")]
     Start(std::io::Error),
     #[error("a write to disk failed, so the server stopped; what was acknowledged is on disk. Start it again: {0}")]
@@ -56,6 +59,7 @@ fn listed(error: &AdminError) -> String {
 /// Store, writer and admin without a door: what a server has behind it, and what a command uses where no server runs.
 pub struct Opened {
     admin: Admin,
+    exports: Exports,
     meters: Arc<Meters>,
     /// Taken when it is stopped.
     writing: Option<Writing>,
@@ -87,6 +91,7 @@ impl Drop for Opened {
 pub fn open(config: &Config) -> Result<Opened, ServerError> {
     let path = config.data.join(STORE_FILE);
     make_private(&config.data)?;
+    let trust = Arc::new(Trust::load(config.export.ca.as_deref())?);
     let random = system_random();
     let mut seed = [0; 32];
     random(&mut seed);
@@ -94,8 +99,12 @@ pub fn open(config: &Config) -> Result<Opened, ServerError> {
     let window_ms = i64::from(config.deduplication.hours) * 3_600_000;
     let dedupe = DedupeLimits { window_ms, keys, ..DedupeLimits::default() };
     let quick_repair = if config.quick_repair { QuickRepair::Always } else { QuickRepair::Never };
-    let (store, mut appender) = Store::open(&path, Options { dedupe, quick_repair, ..Options::default() }, seed)
-        .map_err(|source| ServerError::Open { path, source })?;
+    let (store, mut appender) = Store::open(
+        &path,
+        Options { dedupe, quick_repair, dead_letters: config.export.dead_letters, ..Options::default() },
+        seed,
+    )
+    .map_err(|source| ServerError::Open { path, source })?;
     if config.store == StoreKind::Log {
         if store.next_sequence().0 > 0 {
             let source = std::io::Error::other("the plain log is for measuring and takes an empty store only");
@@ -120,14 +129,18 @@ pub fn open(config: &Config) -> Result<Opened, ServerError> {
         events_per_body: config.limits.events_per_body,
         ..ingest::Limits::default()
     };
-    let admin = match Admin::load(store, handle, clock, meters.clone(), random, limits, config.results_memory) {
+    let export_limits = export::Limits { timeout: config.export.timeout, backoff: config.export.backoff, trust };
+    let exports =
+        Exports::new(store.clone(), handle.clone(), clock.clone(), meters.clone(), random.clone(), export_limits);
+    let memory = config.results_memory;
+    let admin = match Admin::load(store, handle, clock, meters.clone(), random, limits, memory, exports.clone()) {
         Ok(admin) => admin,
         Err(error) => {
             writing.stop()?;
             return Err(error.into());
         }
     };
-    Ok(Opened { admin, meters, writing: Some(writing) })
+    Ok(Opened { admin, exports, meters, writing: Some(writing) })
 }
 
 /// Runs the server until it is told to stop, or a write fails.
@@ -158,13 +171,16 @@ pub fn run(config: Config) -> Result<(), ServerError> {
     let token = token.map_err(|source| ServerError::Data { path: config.data.clone(), source })?;
     first_start::announce(address, &house.admin, &made);
     let writing = house.writing.as_ref().expect("it is taken only when the house closes");
-    runtime.block_on(async {
+    let told = async {
         tokio::select! {
             _ = term.recv() => tracing::info!("stopping"),
             _ = int.recv() => tracing::info!("stopping"),
             () = writing.failed() => tracing::error!("a write failed; stopping"),
         }
-    });
+    };
+    runtime.block_on(house.exports.clone().run(told));
+    // A name that is being looked up must not hold the end up.
+    runtime.shutdown_timeout(Duration::ZERO);
     drop(token);
     let cut_off = serving.stop(STOP_WITHIN);
     if cut_off > 0 {
