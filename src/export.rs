@@ -6,6 +6,8 @@ mod destination;
 mod firsts;
 mod known;
 mod outward;
+#[cfg(test)]
+mod probe;
 mod request;
 mod segment;
 mod setup;

@@ -208,3 +208,6 @@ fn zipped(body: &[u8]) -> Option<Vec<u8>> {
     encoder.write_all(body).ok()?;
     encoder.finish().ok()
 }
+
+#[cfg(test)]
+mod tests;

@@ -127,3 +127,6 @@ fn capitalised(kind: &str) -> String {
     };
     kind.split('_').map(word).collect()
 }
+
+#[cfg(test)]
+mod tests;
