@@ -4,7 +4,7 @@ use super::*;
 use crate::evaluate::{djb2, sha256_base64};
 use crate::export::probe::{Log, NOW, STORE_ID, exposure, outgoing, setup};
 use crate::export::{BatchLimits, Setup};
-use serde_json::json;
+use serde_json::{Value, json};
 use std::io::Read;
 use std::sync::Arc;
 

@@ -3,7 +3,7 @@
 use super::*;
 use crate::export::Setup;
 use crate::export::probe::{Log, NOW, STORE_ID, exposure, outgoing, setup};
-use serde_json::json;
+use serde_json::{Value, json};
 use std::sync::Arc;
 
 fn webhook(setup: &Setup) -> Arc<dyn Destination> {
