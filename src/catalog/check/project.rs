@@ -2,6 +2,7 @@
 
 use super::Check;
 use crate::catalog::integration::Incoming;
+use crate::catalog::secret::HIDDEN;
 use crate::event::PRODUCTION;
 use std::collections::HashSet;
 
@@ -93,6 +94,8 @@ fn url(check: &mut Check, place: &str, url: &str) {
     let host = rest.map(|rest| rest.split(['/', '?', '#']).next().unwrap_or_default());
     let printable = url.bytes().all(|byte| byte.is_ascii_graphic());
     match host {
+        // Sent to another host than the one it was read with, or written into a file as it was read.
+        Some(_) if url.contains(HIDDEN) => check.wrong(place, "has a part that answers do not show; write it out"),
         Some(host) if host.contains('@') => check.wrong(place, "may not carry a user name or password"),
         Some(host) if !host.is_empty() && !host.starts_with(':') && printable => {}
         _ => check.wrong(place, "is no URL; must be such as https://example.com/path"),
