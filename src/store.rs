@@ -15,6 +15,7 @@ mod block;
 mod change;
 mod check;
 mod columns;
+mod cursor;
 mod dedupe;
 mod digest;
 mod field;
@@ -39,9 +40,10 @@ mod volumes;
 pub use appender::Appender;
 pub use batch::{Batch, RejectedSample, Submission};
 pub use block::Damage;
-pub use change::{Applied, Change, CommitError, DocumentChange, ListChange};
+pub use change::{Applied, Change, CommitError, DocumentChange, ExportChange, ListChange};
 pub use check::CheckReport;
 pub use columns::{Columns, Numbers, Tally, UnitColumn};
+pub use cursor::{Cursor, Letter, Pause};
 pub use dedupe::DedupeLimits;
 pub use digest::Digest;
 pub use field::{Extract, FIELDS_KEPT, FieldColumn, Fields, NewColumn};
@@ -83,6 +85,8 @@ pub struct Options {
     pub quiet_tails: usize,
     /// Refused events that are kept to be looked at.
     pub rejected_samples: u64,
+    /// Dead letters that are kept of each destination; the oldest events' are dropped.
+    pub dead_letters: u64,
     pub dedupe: DedupeLimits,
     pub lists: ListLimits,
     pub quick_repair: QuickRepair,
@@ -97,6 +101,7 @@ impl Default for Options {
             pack_from: 32 << 10,
             quiet_tails: 32,
             rejected_samples: 1000,
+            dead_letters: 10_000,
             dedupe: DedupeLimits::default(),
             lists: ListLimits::default(),
             quick_repair: QuickRepair::Never,
@@ -124,6 +129,7 @@ struct Shared {
     packing: AtomicBool,
     lists: Lists,
     next: AtomicU64,
+    own_end: AtomicU64,
     /// How long a message is remembered, in ms: as configured, and as it is now.
     configured_window_ms: i64,
     window_ms: AtomicI64,
@@ -153,6 +159,12 @@ impl Store {
     /// The log's end as of the last commit.
     pub fn next_sequence(&self) -> Sequence {
         Sequence(self.shared.next.load(Ordering::Acquire))
+    }
+
+    /// Behind the last event that arose here (`Source::arises_here`) as of the last commit; when the store was just opened, the
+    /// log's end. Who sends such events on, and has come so far, need not look for more.
+    pub fn own_end(&self) -> Sequence {
+        Sequence(self.shared.own_end.load(Ordering::Acquire))
     }
 
     /// An empty batch that resolves names against the dictionaries as they are now.

@@ -144,6 +144,14 @@ impl Handle {
         pending.blocking_recv().unwrap_or_else(|_| Err(self.queue.refusal()))
     }
 
+    /// The same for who must not block, and without events. Waits until it is on disk.
+    pub async fn record(&self, documents: Vec<DocumentChange>) -> Answer {
+        self.queue.check()?;
+        let (reply, pending) = oneshot::channel();
+        self.queue.send_async(Command::Documents { documents, note: None, reply }).await?;
+        Pending(pending, self.queue.clone()).wait().await
+    }
+
     /// Has columns of fields kept that a reader worked out, some time. Does not wait: they give way to events, and where the queue
     /// is half full, in messages or in bytes, they are thrown away. The next reader works them out again.
     pub fn keep(&self, columns: Vec<NewColumn>) {
@@ -160,7 +168,7 @@ impl Handle {
         self.queue.state() == State::Running
     }
 
-    /// Changes whenever a commit has reached the disk; holds the log's end.
+    /// Changes whenever a commit with new events has reached the disk; holds the log's end.
     pub fn committed(&self) -> watch::Receiver<Sequence> {
         self.committed.clone()
     }
@@ -421,7 +429,8 @@ impl Writer {
         self.meters.commit_seconds.observe(started.elapsed());
         self.meters.commits_done.increment();
         self.measure();
-        self.announce.send_replace(self.appender.next());
+        let next = self.appender.next();
+        self.announce.send_if_modified(|end| std::mem::replace(end, next) != next);
         for (waiting, applied) in waiting.into_iter().zip(answers) {
             self.meters.list_members_refused.add(applied.unlisted);
             self.answer(waiting, applied);
@@ -459,8 +468,8 @@ impl Writer {
     }
 
     fn has_room_for(&self, documents: &[DocumentChange]) -> bool {
-        let listed: usize = documents.iter().map(DocumentChange::list_bytes).sum();
-        self.has_last_reserve() && (listed == 0 || self.has_room(listed as u64))
+        let lasting: usize = documents.iter().map(DocumentChange::lasting_bytes).sum();
+        self.has_last_reserve() && (lasting == 0 || self.has_room(lasting as u64))
     }
 
     fn has_last_reserve(&self) -> bool {

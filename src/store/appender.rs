@@ -2,6 +2,7 @@
 //! Starts no thread and knows no channel.
 
 mod changes;
+mod cursors;
 mod jobs;
 mod rows;
 
@@ -32,6 +33,8 @@ pub struct Appender {
     dedupe: Dedupe,
     lists: ListLog,
     next: u64,
+    /// Behind the last event that arose here.
+    own_end: u64,
     /// Text bytes of each tail that is not wholly sealed: (first, rows, bytes).
     tails: VecDeque<(u64, u64, u64)>,
     /// The sum of their bytes.
@@ -78,6 +81,7 @@ impl Appender {
             dedupe: found.dedupe,
             lists: found.lists,
             next: found.next,
+            own_end: found.next,
             unsealed: found.tails.iter().map(|(_, _, bytes)| bytes).sum(),
             tails: found.tails,
             builder: TailBuilder::default(),
@@ -139,7 +143,8 @@ impl Appender {
         for run in self.abandoned.drain(..) {
             delete_run(&transaction, run)?;
         }
-        let mut write = Write { terms: None, tallies: BTreeMap::new(), reader: None, lists: Vec::new() };
+        let mut write =
+            Write { began: self.next, terms: None, tallies: BTreeMap::new(), reader: None, lists: Vec::new() };
         let mut answers = Vec::with_capacity(changes.len());
         let mut rest = Vec::new();
         for (index, change) in changes.into_iter().enumerate() {
@@ -171,6 +176,7 @@ impl Appender {
         // After it: what an SDK has read of a list must never be taken back.
         self.shared.lists.publish(write.lists);
         self.dedupe.rotate(self.next);
+        self.shared.own_end.store(self.own_end, Ordering::Release);
         self.shared.next.store(self.next, Ordering::Release);
         for answer in &mut answers {
             answer.next = self.next;
@@ -198,6 +204,8 @@ impl Appender {
 }
 
 struct Write {
+    /// The log's end before the transaction.
+    began: u64,
     /// The dictionaries with what this transaction adds, once it adds something.
     terms: Option<Terms>,
     tallies: BTreeMap<Tally, u64>,

@@ -25,12 +25,12 @@ pub struct Damage {
 
 const CHECKSUM_BYTES: usize = 4;
 
-fn seal_checksum(bytes: &mut Vec<u8>) {
+pub(super) fn seal_checksum(bytes: &mut Vec<u8>) {
     let sum = crc32fast::hash(bytes);
     bytes.extend_from_slice(&sum.to_le_bytes());
 }
 
-fn check_checksum<'a>(bytes: &'a [u8], what: &'static str, first: u64) -> Result<&'a [u8], Damage> {
+pub(super) fn check_checksum<'a>(bytes: &'a [u8], what: &'static str, first: u64) -> Result<&'a [u8], Damage> {
     let damage = |why: &str| Damage { what, first, why: why.to_owned() };
     let at = bytes.len().checked_sub(CHECKSUM_BYTES).ok_or_else(|| damage("too short"))?;
     let (body, sum) = bytes.split_at(at);
@@ -120,6 +120,11 @@ impl TailBuilder {
     /// Length of the rows' text before compression.
     pub fn text_bytes(&self) -> usize {
         self.closed_bytes + self.text.len()
+    }
+
+    /// The columns so far.
+    pub fn columns(&self) -> &Columns {
+        &self.columns
     }
 
     /// What the tail would take with so many more rows, as far as it can be told before compressing: without their text.

@@ -2,10 +2,12 @@
 
 use super::batch::Submission;
 use super::block::Damage;
+use super::cursor::{Letter, Pause};
 use super::field::NewColumn;
 use super::seal::{MergedRun, Sealed};
+use crate::event::Sequence;
 
-/// One document of the catalog, a key, or its removal; a change of an ID list.
+/// One document of the catalog, a key, or its removal; a change of an ID list; what became of events that go out.
 #[derive(Debug, Clone, PartialEq)]
 pub enum DocumentChange {
     PutItem {
@@ -32,6 +34,7 @@ pub enum DocumentChange {
         name: String,
     },
     List(ListChange),
+    Export(ExportChange),
 }
 
 /// A change of an ID list.
@@ -46,25 +49,58 @@ pub enum ListChange {
     Members { list: String, add: Vec<String>, remove: Vec<String> },
 }
 
+/// A change of a destination's cursor and dead letters. Where the destination has no cursor, every one but `Begin` does nothing.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum ExportChange {
+    /// Begins a cursor at the log's end as of this transaction, before its own events. One that is there stays as it is.
+    Begin { destination: String },
+    /// Removes the cursor and its dead letters.
+    End { destination: String },
+    /// What the exporter did.
+    Advance {
+        destination: String,
+        generation: u64,
+        /// Counts only if `generation` is still the cursor's, and never moves it back nor beyond the log's end. The rest counts in
+        /// any case.
+        to: Sequence,
+        /// Events that the destination has confirmed.
+        forwarded: u64,
+        /// Each replaces one of the same sequence. Where there are more than are kept, those of the lowest sequences go.
+        letters: Vec<Letter>,
+        /// Dead letters that are none any more.
+        settled: Vec<Sequence>,
+    },
+    /// By hand: replay or skip, at most to the log's end. `None`: the log's end before this transaction's events. Raises the
+    /// generation.
+    Move { destination: String, to: Option<Sequence> },
+    /// Pauses, or resumes (`None`).
+    Pause { destination: String, pause: Option<Pause> },
+    /// Throws dead letters away. `None`: all.
+    Discard { destination: String, letters: Option<Vec<Sequence>> },
+}
+
 impl DocumentChange {
     /// Whether it changes an item of the catalog.
     pub(super) fn is_of_catalog(&self) -> bool {
         matches!(self, DocumentChange::PutItem { .. } | DocumentChange::RemoveItem { .. })
     }
 
-    /// What it puts into ID lists weighs, nearly; 0 for everything else, which is small.
-    pub fn list_bytes(&self) -> usize {
+    /// What it puts into ID lists and dead letters weighs, nearly; 0 for everything else, which is small.
+    pub fn lasting_bytes(&self) -> usize {
         match self {
             DocumentChange::List(ListChange::Members { add, remove, .. }) => {
-                add.iter().chain(remove).map(|id| id.len() + LIST_ROW_BYTES).sum()
+                add.iter().chain(remove).map(|id| id.len() + ROW_BYTES).sum()
+            }
+            DocumentChange::Export(ExportChange::Advance { letters, .. }) => {
+                letters.iter().map(|letter| letter.document.len() + ROW_BYTES).sum()
             }
             _ => 0,
         }
     }
 }
 
-/// What a line and a member's row take beside the ID itself, with the tree around them.
-const LIST_ROW_BYTES: usize = 128;
+/// What a line and a member's row take beside the ID itself, or a letter beside its document, with the tree around them.
+const ROW_BYTES: usize = 128;
 
 /// The only ways in which the store changes.
 pub enum Change {

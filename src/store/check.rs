@@ -3,14 +3,16 @@
 
 use super::block::{Tail, rows, text_of};
 use super::columns::Columns;
+use super::cursor::CursorRow;
 use super::digest::Digest;
 use super::field::{FieldColumn, rows_named};
 use super::snapshot::{ReadError, Snapshot};
-use super::tables::{COLUMNS, DIGESTS};
+use super::tables::{COLUMNS, CURSORS, DEAD_LETTERS, DIGESTS};
 use super::volumes::{Volumes, add_volumes};
 use crate::event::{Field, Source, TermId};
 use hashbrown::HashSet;
 use redb::ReadableTable;
+use std::collections::BTreeMap;
 
 /// What a check found. A store is sound when `problems` is empty.
 #[derive(Debug, Clone, Default, PartialEq, Eq, serde::Serialize)]
@@ -26,6 +28,9 @@ pub struct CheckReport {
     pub members: u64,
     /// Columns of fields that are kept beside the blocks.
     pub field_columns: u64,
+    /// Destinations that have a cursor, and their dead letters.
+    pub cursors: u64,
+    pub dead_letters: u64,
     pub problems: Vec<String>,
 }
 
@@ -81,6 +86,7 @@ impl Snapshot {
         volumes.compare(&self.volumes()?, &mut report.problems);
         self.check_orphans(&mut report)?;
         self.check_lists(&mut report)?;
+        self.check_cursors(&mut report)?;
         Ok(report)
     }
 
@@ -118,6 +124,50 @@ impl Snapshot {
             if Field::decode(text).is_none_or(|field| self.terms().names.text(field.name).is_none()) {
                 report.problems.push(format!("field {}: {text} is no field of a name", number.0));
             }
+        }
+        Ok(())
+    }
+
+    /// Cursors and dead letters: that they lie in the log, that each letter has a cursor and can be read, and that they are as many
+    /// as its cursor says.
+    fn check_cursors(&self, report: &mut CheckReport) -> Result<(), ReadError> {
+        let end = self.next_sequence();
+        let mut letters: BTreeMap<String, u64> = BTreeMap::new();
+        for entry in self.reading().open_table(DEAD_LETTERS)?.iter()? {
+            let (key, document) = entry?;
+            let (destination, sequence) = key.value();
+            *letters.entry(destination.to_owned()).or_default() += 1;
+            report.dead_letters += 1;
+            if sequence >= end.0 {
+                report.problems.push(format!("dead letter {sequence} of {destination}: there is no such event"));
+            }
+            if serde_json::from_slice::<serde::de::IgnoredAny>(document.value()).is_err() {
+                report.problems.push(format!("dead letter {sequence} of {destination}: it is not JSON"));
+            }
+        }
+        for entry in self.reading().open_table(CURSORS)?.iter()? {
+            let (destination, row) = entry?;
+            let destination = destination.value();
+            let found = letters.remove(destination).unwrap_or(0);
+            let row = match CursorRow::decode(row.value(), destination) {
+                Ok(row) => row,
+                Err(damage) => {
+                    report.problems.push(damage.to_string());
+                    continue;
+                }
+            };
+            report.cursors += u64::from(!row.ended);
+            if row.cursor.position > end {
+                let at = row.cursor.position.0;
+                report.problems.push(format!("cursor of {destination}: it is at {at}, and the log ends at {}", end.0));
+            }
+            if row.letters != found {
+                let told = row.letters;
+                report.problems.push(format!("cursor of {destination}: {told} dead letters, and {found} are there"));
+            }
+        }
+        for destination in letters.keys() {
+            report.problems.push(format!("dead letters of {destination}: it has no cursor"));
         }
         Ok(())
     }

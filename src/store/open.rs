@@ -169,6 +169,7 @@ fn open(db: Database, options: Options, seed: [u8; 32]) -> Result<(Store, Append
         packing: AtomicBool::new(true),
         lists,
         next: AtomicU64::new(found.next),
+        own_end: AtomicU64::new(found.next),
         configured_window_ms: options.dedupe.window_ms,
         window_ms: AtomicI64::new(options.dedupe.window_ms),
     });
@@ -251,12 +252,14 @@ fn make_tables(transaction: &WriteTransaction) -> Result<(), OpenError> {
     transaction.open_table(LISTS)?;
     transaction.open_table(LIST_MEMBERS)?;
     transaction.open_table(LIST_FILES)?;
+    transaction.open_table(CURSORS)?;
+    transaction.open_table(DEAD_LETTERS)?;
     Ok(())
 }
 
-/// Files of before there were ID lists lack their tables and are otherwise the same.
+/// Files of before there were ID lists or cursors lack their tables and are otherwise the same.
 fn add_tables(db: &Database) -> Result<(), OpenError> {
-    match db.begin_read()?.open_table(LIST_FILES) {
+    match db.begin_read()?.open_table(CURSORS) {
         Err(redb::TableError::TableDoesNotExist(_)) => {
             let transaction = db.begin_write()?;
             make_tables(&transaction)?;

@@ -3,9 +3,55 @@
 
 use super::block::{Damage, Frame, frame_rows};
 use super::row::RowText;
+use std::borrow::Cow;
+use std::ops::Range;
 
-/// Hands out the text of the rows that `wanted` picks, in order, each with its place among the rows. `wanted` is asked for
-/// each row once or twice.
+/// The text of one row after the other, as far as it is asked for.
+pub(super) struct RowTexts<'f, I> {
+    /// Frames that were not come to yet.
+    frames: I,
+    lengths: &'f [u32],
+    first: u64,
+    /// The rows of the frame that was come to last, and its text if a row of it was asked for.
+    rows: Range<usize>,
+    text: Cow<'f, [u8]>,
+    /// The row that was come to last, and where in the text it begins.
+    row: usize,
+    start: usize,
+}
+
+impl<'f> RowTexts<'f, ()> {
+    pub fn new(
+        frames: &'f [Frame],
+        lengths: &'f [u32],
+        first: u64,
+    ) -> RowTexts<'f, impl Iterator<Item = Result<(&'f Frame, Range<usize>), Damage>>> {
+        let frames = frame_rows(frames, lengths, first);
+        RowTexts { frames, lengths, first, rows: 0..0, text: Cow::Borrowed(&[]), row: 0, start: 0 }
+    }
+}
+
+impl<'f, I: Iterator<Item = Result<(&'f Frame, Range<usize>), Damage>>> RowTexts<'f, I> {
+    /// The text of a row that lies behind all that were asked for before.
+    pub fn get(&mut self, row: usize) -> Result<RowText<'_>, Damage> {
+        let damage = |why: &str| Damage { what: "row", first: self.first + row as u64, why: why.to_owned() };
+        while row >= self.rows.end {
+            let (frame, rows) = self.frames.next().ok_or_else(|| damage("it is in no frame"))??;
+            if rows.contains(&row) {
+                self.text = frame.text(self.first)?;
+            }
+            (self.row, self.start) = (rows.start, 0);
+            self.rows = rows;
+        }
+        self.start += self.lengths[self.row..row].iter().map(|&length| length as usize).sum::<usize>();
+        self.row = row;
+        let end = self.start + self.lengths[row] as usize;
+        let bytes = self.text.get(self.start..end).ok_or_else(|| damage("cut short"))?;
+        RowText::decode(bytes).map_err(|error| damage(&error.to_string()))
+    }
+}
+
+/// Hands out the text of the rows that `wanted` picks, in order, each with its place among the rows.
 pub(super) fn picked_rows(
     frames: &[Frame],
     lengths: &[u32],
@@ -13,20 +59,9 @@ pub(super) fn picked_rows(
     wanted: impl Fn(usize) -> bool,
     mut each: impl FnMut(usize, RowText<'_>) -> Result<(), Damage>,
 ) -> Result<(), Damage> {
-    for found in frame_rows(frames, lengths, first) {
-        let (frame, range) = found?;
-        let Some(start) = range.clone().find(|&row| wanted(row)) else { continue };
-        let text = frame.text(first)?;
-        let mut end = lengths[range.start..start].iter().map(|&length| length as usize).sum();
-        for (row, &length) in (start..range.end).zip(&lengths[start..]) {
-            let at = end;
-            end += length as usize;
-            if wanted(row) {
-                let damage = |why: String| Damage { what: "row", first: first + row as u64, why };
-                let bytes = text.get(at..end).ok_or_else(|| damage("cut short".into()))?;
-                each(row, RowText::decode(bytes).map_err(|error| damage(error.to_string()))?)?;
-            }
-        }
+    let mut texts = RowTexts::new(frames, lengths, first);
+    for row in (0..lengths.len()).filter(|&row| wanted(row)) {
+        each(row, texts.get(row)?)?;
     }
     Ok(())
 }

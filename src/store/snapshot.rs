@@ -1,6 +1,7 @@
 //! A consistent view of the store at one moment. Hands out owned values only: no redb type leaves this room.
 
 mod history;
+mod outbound;
 mod scan;
 
 pub use history::StoredVersion;
@@ -280,7 +281,7 @@ impl Snapshot {
             |row| picked.binary_search(&row).is_ok(),
             |row, text| {
                 if wanted.unit.is_none_or(|(unit, _)| text.units().any(|(_, id)| id == unit)) {
-                    events.push(self.event(first + row as u64, columns, row, &text)?);
+                    events.push(self.stored_event(first + row as u64, columns, row, &text)?);
                 }
                 Ok(())
             },
@@ -289,7 +290,7 @@ impl Snapshot {
         Ok(())
     }
 
-    fn event(
+    fn stored_event(
         &self,
         sequence: u64,
         columns: &Columns,

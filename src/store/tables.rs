@@ -48,6 +48,10 @@ pub(super) const LISTS: TableDefinition<(u64, u64), &[u8]> = TableDefinition::ne
 pub(super) const LIST_MEMBERS: TableDefinition<(u64, u64, &str), ()> = TableDefinition::new("list_members");
 /// Name of a list -> (its number, the place at which its present file begins, that file's time, whether the list is over).
 pub(super) const LIST_FILES: TableDefinition<&str, (u64, u64, i64, bool)> = TableDefinition::new("list_files");
+/// Destination -> how far it has got (`CursorRow`). The row stays when the destination is switched off.
+pub(super) const CURSORS: TableDefinition<&str, &[u8]> = TableDefinition::new("cursors");
+/// (Destination, the event's sequence) -> a dead letter as JSON; bounded.
+pub(super) const DEAD_LETTERS: TableDefinition<(&str, u64), &[u8]> = TableDefinition::new("dead_letters");
 
 /// Numbers of the dictionaries in `TERMS`.
 pub(super) const NAMES: u8 = 1;

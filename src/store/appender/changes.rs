@@ -1,5 +1,5 @@
-//! Changes that are no rows: catalog documents, keys, ID lists, sealed blocks, merged runs and columns of fields. Commits
-//! nothing itself.
+//! Changes that are no rows: catalog documents, keys, ID lists, cursors, sealed blocks, merged runs and columns of fields.
+//! Commits nothing itself.
 
 use super::{Appender, Write};
 use crate::event::{TermId, Timestamp};
@@ -133,6 +133,7 @@ impl Appender {
                 let store = (self.shared.id.as_str(), &self.shared.keys);
                 return self.lists.apply(change, store, transaction, now, &mut write.lists);
             }
+            DocumentChange::Export(change) => self.put_export(change, transaction, write.began)?,
         }
         Ok(0)
     }

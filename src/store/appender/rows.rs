@@ -22,6 +22,9 @@ impl Appender {
             return Ok(());
         }
         let pack_from = if self.plain_log.is_some() { usize::MAX } else { self.options.frame_bytes() / 4 };
+        if let Some(last) = self.builder.columns().source.iter().rposition(|&source| arises_here(source)) {
+            self.own_end = self.next + last as u64 + 1;
+        }
         self.builder.finish(&mut self.packer, pack_from, &mut self.buffer).map_err(CommitError::Compress)?;
         self.next += rows;
         if let Some(log) = &mut self.plain_log {
@@ -183,6 +186,10 @@ impl Appender {
         }
         Ok(())
     }
+}
+
+fn arises_here(source: u8) -> bool {
+    Source::from_code(source).is_some_and(Source::arises_here)
 }
 
 /// What a tail of several frames stays below, with redb's own bytes in the page.

@@ -73,7 +73,7 @@ impl Snapshot {
     }
 
     /// The first sequence of the tail that holds one.
-    fn tail_that_holds(&self, sequence: u64) -> Result<u64, ReadError> {
+    pub(super) fn tail_that_holds(&self, sequence: u64) -> Result<u64, ReadError> {
         let table = self.transaction.open_table(TAILS)?;
         let last = table.range(self.sealed..=sequence)?.next_back().transpose()?;
         Ok(last.map_or(sequence, |(first, _)| first.value()))

@@ -27,6 +27,7 @@ pub fn options(random: &mut Random) -> Options {
         pack_from: *random.pick(&[1, 512, usize::MAX]),
         quiet_tails: 1 + random.below(4) as usize,
         rejected_samples: 5,
+        dead_letters: 3,
         dedupe: DedupeLimits {
             window_ms: 1000 * HOUR,
             keys: 1_000_000,
