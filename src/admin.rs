@@ -36,6 +36,7 @@ pub use status::Status;
 use crate::catalog::Mistake;
 use crate::clock::Clock;
 use crate::event::Timestamp;
+use crate::export::Exports;
 use crate::ingest;
 use crate::meters::Meters;
 use crate::results::Reports;
@@ -140,6 +141,7 @@ struct Inner {
     state: ArcSwap<State>,
     sessions: Sessions,
     reports: Reports,
+    exports: Exports,
     unknown_id_types: status::UnknownIdTypes,
     /// One change at a time: a change is planned against the catalog that it replaces.
     changing: Mutex<()>,
@@ -162,6 +164,7 @@ pub enum LoadError {
 impl Admin {
     /// Loads the catalog and the keys of a store. `results_memory` is how many bytes of what was gathered for reports may be
     /// held.
+    #[allow(clippy::too_many_arguments)] // What a house is made of, each of its own type; called where houses are built.
     pub fn load(
         store: Store,
         writer: Handle,
@@ -170,6 +173,7 @@ impl Admin {
         random: Random,
         limits: ingest::Limits,
         results_memory: usize,
+        exports: Exports,
     ) -> Result<Admin, LoadError> {
         let state = State::load(&store, &limits, None)?;
         lists::complete(&state.catalog, &store, &writer);
@@ -185,6 +189,7 @@ impl Admin {
             state,
             sessions: Sessions::default(),
             reports: Reports::new(results_memory),
+            exports,
             unknown_id_types: status::UnknownIdTypes::default(),
             changing: Mutex::new(()),
             started,
@@ -199,6 +204,10 @@ impl Admin {
 
     pub(crate) fn reports(&self) -> &Reports {
         &self.inner.reports
+    }
+
+    pub(crate) fn exports(&self) -> &Exports {
+        &self.inner.exports
     }
 
     pub fn store(&self) -> &Store {

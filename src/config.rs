@@ -39,6 +39,12 @@ pub const DEFAULT_DEDUPLICATION_HOURS: u64 = 24;
 /// Memory for the fingerprints of recent messageIds; when it is used up the window shrinks.
 pub const DEFAULT_DEDUPLICATION_MEMORY: u64 = 64 << 20;
 pub const DEFAULT_RESULTS_MEMORY: u64 = 1 << 30;
+/// How long a destination may take for a request, from connecting to the last byte of its reply.
+pub const DEFAULT_EXPORT_TIMEOUT: Duration = Duration::from_secs(30);
+/// The longest wait between two attempts, unless the destination asks for another.
+pub const DEFAULT_EXPORT_BACKOFF: Duration = Duration::from_secs(60);
+/// Dead letters that are kept of each destination; beyond it the oldest are dropped.
+pub const DEFAULT_EXPORT_DEAD_LETTERS: u64 = 10_000;
 
 const BODY_BYTES: (u64, u64) = (1 << 10, 1 << 30);
 const EVENT_BYTES: (u64, u64) = (256, 64 << 20);
@@ -53,6 +59,9 @@ const DEDUPLICATION_HOURS: (u64, u64) = (1, 8_760);
 const DEDUPLICATION_MEMORY: (u64, u64) = (1 << 20, 64 << 30);
 /// Below the least, reports would be made from exposed units only, which costs two readings of the log each time.
 const RESULTS_MEMORY: (u64, u64) = (1 << 20, 1 << 40);
+const EXPORT_TIMEOUT: (Duration, Duration) = (Duration::from_millis(100), Duration::from_secs(600));
+const EXPORT_BACKOFF: (Duration, Duration) = (Duration::from_millis(10), Duration::from_secs(3_600));
+const EXPORT_DEAD_LETTERS: (u64, u64) = (1, 1_000_000);
 
 /// Everything that `serve` needs to know; every value is inside its range.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -69,6 +78,7 @@ pub struct Config {
     pub deduplication: Deduplication,
     /// What may be held of the log for reports, in bytes.
     pub results_memory: usize,
+    pub export: Export,
     /// Whether each commit makes the next opening fast.
     pub quick_repair: bool,
     pub store: StoreKind,
@@ -99,6 +109,19 @@ pub struct Limits {
 pub struct Deduplication {
     pub hours: u32,
     pub memory_bytes: usize,
+}
+
+/// How events go out.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Export {
+    /// For one attempt, from connecting to the last byte of the reply.
+    pub timeout: Duration,
+    /// The longest wait between two attempts.
+    pub backoff: Duration,
+    /// PEM file of authorities that are trusted beside the system's.
+    pub ca: Option<PathBuf>,
+    /// Kept of each destination.
+    pub dead_letters: u64,
 }
 
 /// Why there is no configuration. Each names the setting as its flag, and what to do.
@@ -134,6 +157,7 @@ impl Config {
         let limits = limits(&settings)?;
         let hours = settings.deduplication_hours.unwrap_or(DEFAULT_DEDUPLICATION_HOURS);
         let memory = settings.deduplication_memory.unwrap_or(Size(DEFAULT_DEDUPLICATION_MEMORY));
+        let export = export(&settings)?;
         Ok(Config {
             data: settings.data.unwrap_or_else(|| PathBuf::from(DEFAULT_DATA)),
             listen: settings.listen.unwrap_or_default().0,
@@ -149,6 +173,7 @@ impl Config {
                 settings.results_memory.unwrap_or(Size(DEFAULT_RESULTS_MEMORY)),
                 RESULTS_MEMORY,
             )?,
+            export,
             quick_repair: settings.quick_repair.unwrap_or(false),
             store: settings.store.unwrap_or_default(),
             log_level: settings.log_level.unwrap_or_default(),
@@ -193,6 +218,16 @@ fn limits(settings: &Settings) -> Result<Limits, ConfigError> {
         return Err(contradiction("--queue-bytes", queue, "less than"));
     }
     Ok(limits)
+}
+
+fn export(settings: &Settings) -> Result<Export, ConfigError> {
+    let letters = settings.export_dead_letters.unwrap_or(DEFAULT_EXPORT_DEAD_LETTERS);
+    Ok(Export {
+        timeout: timed("--export-timeout", settings.export_timeout, DEFAULT_EXPORT_TIMEOUT, EXPORT_TIMEOUT)?,
+        backoff: timed("--export-backoff", settings.export_backoff, DEFAULT_EXPORT_BACKOFF, EXPORT_BACKOFF)?,
+        ca: settings.export_ca.clone(),
+        dead_letters: counted("--export-dead-letters", letters, EXPORT_DEAD_LETTERS)? as u64,
+    })
 }
 
 fn counted(setting: &'static str, value: u64, (low, high): (u64, u64)) -> Result<usize, ConfigError> {
@@ -242,6 +277,9 @@ mod tests {
         assert_eq!(config.limits.event_bytes, 128 << 10);
         assert_eq!(config.limits.events_per_body, 5_000);
         assert_eq!(config.deduplication.hours, 24);
+        assert_eq!(config.export.timeout, Duration::from_secs(30));
+        assert_eq!(config.export.backoff, Duration::from_secs(60));
+        assert_eq!((config.export.ca, config.export.dead_letters), (None, 10_000));
     }
 
     #[test]
@@ -283,7 +321,7 @@ mod tests {
         let ms = |time: Duration| time.as_millis() as u64;
         let sides = |(low, high): (u64, u64)| (low, high);
         let times = |(low, high): (Duration, Duration)| (ms(low), ms(high));
-        let table: [(&str, (u64, u64), Set); 12] = [
+        let table: [(&str, (u64, u64), Set); 15] = [
             ("--http-threads", sides(HTTP_THREADS), |s, n| s.http_threads = Some(n)),
             ("--body-bytes", sides(BODY_BYTES), |s, n| s.body_bytes = Some(Size(n))),
             ("--event-bytes", sides(EVENT_BYTES), |s, n| {
@@ -302,6 +340,13 @@ mod tests {
             ("--deduplication-hours", sides(DEDUPLICATION_HOURS), |s, n| s.deduplication_hours = Some(n)),
             ("--deduplication-memory", sides(DEDUPLICATION_MEMORY), |s, n| s.deduplication_memory = Some(Size(n))),
             ("--results-memory", sides(RESULTS_MEMORY), |s, n| s.results_memory = Some(Size(n))),
+            ("--export-timeout", times(EXPORT_TIMEOUT), |s, n| {
+                s.export_timeout = Some(Wait(Duration::from_millis(n)));
+            }),
+            ("--export-backoff", times(EXPORT_BACKOFF), |s, n| {
+                s.export_backoff = Some(Wait(Duration::from_millis(n)));
+            }),
+            ("--export-dead-letters", sides(EXPORT_DEAD_LETTERS), |s, n| s.export_dead_letters = Some(n)),
         ];
         for (flag, (low, high), set) in table {
             for (value, fits) in [(low, true), (high, true), (low - 1, false), (high + 1, false)] {

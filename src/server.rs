@@ -7,6 +7,7 @@ mod token_file;
 use crate::admin::{Admin, AdminError, ApplyOptions, LoadError, system_random};
 use crate::clock::{Clock, SystemClock};
 use crate::config::{Config, StoreKind};
+use crate::export::{self, Exports, Trust, TrustError};
 use crate::http::{self, BindError, Bodies, BodyLimits, Deadlines, Listen};
 use crate::ingest;
 use crate::meters::Meters;
@@ -43,6 +44,8 @@ pub enum ServerError {
     Keys(AdminError),
     #[error(transparent)]
     Bind(#[from] BindError),
+    #[error(transparent)]
+    Trust(#[from] TrustError),
     #[error("cannot start a thread or runtime: {0}")]
     Start(std::io::Error),
     #[error("a write to disk failed, so the server stopped; what was acknowledged is on disk. Start it again: {0}")]
@@ -87,6 +90,7 @@ impl Drop for Opened {
 pub fn open(config: &Config) -> Result<Opened, ServerError> {
     let path = config.data.join(STORE_FILE);
     make_private(&config.data)?;
+    let trust = Arc::new(Trust::load(config.export.ca.as_deref())?);
     let random = system_random();
     let mut seed = [0; 32];
     random(&mut seed);
@@ -120,7 +124,11 @@ pub fn open(config: &Config) -> Result<Opened, ServerError> {
         events_per_body: config.limits.events_per_body,
         ..ingest::Limits::default()
     };
-    let admin = match Admin::load(store, handle, clock, meters.clone(), random, limits, config.results_memory) {
+    let export_limits = export::Limits { timeout: config.export.timeout, backoff: config.export.backoff, trust };
+    let exports =
+        Exports::new(store.clone(), handle.clone(), clock.clone(), meters.clone(), random.clone(), export_limits);
+    let memory = config.results_memory;
+    let admin = match Admin::load(store, handle, clock, meters.clone(), random, limits, memory, exports) {
         Ok(admin) => admin,
         Err(error) => {
             writing.stop()?;

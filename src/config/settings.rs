@@ -57,6 +57,18 @@ pub struct Settings {
     /// Memory for what reports are made of: with less, they are made from exposed units only and more slowly [default: 1GiB]
     #[arg(long, env = "WEIR_RESULTS_MEMORY", value_name = "SIZE")]
     pub results_memory: Option<Size>,
+    /// Time that a destination has for a request, from connecting to the end of its reply [default: 30s]
+    #[arg(long, env = "WEIR_EXPORT_TIMEOUT", value_name = "TIME")]
+    pub export_timeout: Option<Wait>,
+    /// Longest wait between two attempts to send, unless the destination asks for another [default: 60s]
+    #[arg(long, env = "WEIR_EXPORT_BACKOFF", value_name = "TIME")]
+    pub export_backoff: Option<Wait>,
+    /// PEM file of certificate authorities that destinations may have beside the system's
+    #[arg(long, env = "WEIR_EXPORT_CA", value_name = "FILE")]
+    pub export_ca: Option<PathBuf>,
+    /// Dead letters that are kept of each destination; beyond it the oldest are dropped [default: 10000]
+    #[arg(long, env = "WEIR_EXPORT_DEAD_LETTERS", value_name = "N")]
+    pub export_dead_letters: Option<u64>,
     /// Make each commit a little dearer, so that opening after a crash under load takes milliseconds however large the file
     /// is [default: false]
     #[arg(long, env = "WEIR_QUICK_REPAIR", value_name = "BOOL", num_args = 0..=1, default_missing_value = "true")]
@@ -107,6 +119,10 @@ impl Settings {
             deduplication_hours: self.deduplication_hours.or(beneath.deduplication_hours),
             deduplication_memory: self.deduplication_memory.or(beneath.deduplication_memory),
             results_memory: self.results_memory.or(beneath.results_memory),
+            export_timeout: self.export_timeout.or(beneath.export_timeout),
+            export_backoff: self.export_backoff.or(beneath.export_backoff),
+            export_ca: self.export_ca.or(beneath.export_ca),
+            export_dead_letters: self.export_dead_letters.or(beneath.export_dead_letters),
             quick_repair: self.quick_repair.or(beneath.quick_repair),
             store: self.store.or(beneath.store),
             log_level: self.log_level.or(beneath.log_level),

@@ -4,6 +4,7 @@ use super::*;
 use crate::admin::{ApplyOptions, system_random};
 use crate::clock::ManualClock;
 use crate::event::Timestamp;
+use crate::export::{self, Exports};
 use crate::meters::Meters;
 use crate::store::Options;
 use crate::writer::{self, Writing};
@@ -22,7 +23,15 @@ fn open(folder: &Path, lists: ListLimits) -> (Admin, Writing) {
     let (handle, writing) =
         writer::start(store.clone(), appender, limits, clock.clone(), meters.clone(), Box::new(|| None)).unwrap();
     let limits = ingest::Limits::default();
-    (Admin::load(store, handle, clock, meters, system_random(), limits, 1 << 20).unwrap(), writing)
+    let exports = Exports::new(
+        store.clone(),
+        handle.clone(),
+        clock.clone(),
+        meters.clone(),
+        system_random(),
+        export::Limits::default(),
+    );
+    (Admin::load(store, handle, clock, meters, system_random(), limits, 1 << 20, exports).unwrap(), writing)
 }
 
 fn segments(lists: &[(&str, &[&str])]) -> Value {

@@ -12,6 +12,7 @@ use std::time::Duration;
 use weir::admin::{Admin, system_random};
 use weir::clock::ManualClock;
 use weir::event::{Outcome, Source};
+use weir::export::Exports;
 use weir::http::{self, Bodies, BodyLimits, Listen};
 use weir::store::{DocumentChange, ListChange, Options, RejectedSample, Submission, Tally};
 use weir::writer::{Limits, Pending, Unavailable};
@@ -79,7 +80,15 @@ fn a_body_weighs_until_its_events_are_queued() {
     let clock = Arc::new(ManualClock::at(super::life::NOW));
     let (store, handle, meters) = (house.store.clone(), house.handle.clone(), house.meters.clone());
     let limits = weir::ingest::Limits::default();
-    let admin = Admin::load(store, handle, clock, meters.clone(), system_random(), limits, 1 << 20)
+    let exports = Exports::new(
+        store.clone(),
+        handle.clone(),
+        clock.clone(),
+        meters.clone(),
+        system_random(),
+        weir::export::Limits::default(),
+    );
+    let admin = Admin::load(store, handle, clock, meters.clone(), system_random(), limits, 1 << 20, exports)
         .expect("an empty store loads");
     let token = admin.machine_token("test");
     let memory = BodyLimits { memory_bytes: BODY_BYTES * 3 / 2, ..BodyLimits::default() };
