@@ -3,6 +3,7 @@
 
 mod change;
 mod config_change;
+mod destinations;
 mod events;
 mod explore;
 mod exposure;
@@ -177,6 +178,7 @@ impl Admin {
     ) -> Result<Admin, LoadError> {
         let state = State::load(&store, &limits, None)?;
         lists::complete(&state.catalog, &store, &writer);
+        destinations::complete(&state.catalog, &store, &writer)?;
         let started = clock.now();
         let state = ArcSwap::from_pointee(state);
         let inner = Inner {
