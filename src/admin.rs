@@ -179,6 +179,7 @@ impl Admin {
         let state = State::load(&store, &limits, None)?;
         lists::complete(&state.catalog, &store, &writer);
         destinations::complete(&state.catalog, &store, &writer)?;
+        exports.set_up(state.setup(&store));
         let started = clock.now();
         let state = ArcSwap::from_pointee(state);
         let inner = Inner {

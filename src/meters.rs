@@ -90,6 +90,40 @@ meters! {
         list_members_refused
     }
     counter "weir_blocks_sealed_total" "Blocks sealed since the start." { blocks_sealed }
+    counter "weir_export_events_total" "Events by what became of them at a destination." {
+        export_segment_forwarded ["destination=\"segment\",outcome=\"forwarded\""],
+        export_segment_dead_letter ["destination=\"segment\",outcome=\"dead_letter\""],
+        export_segment_filtered ["destination=\"segment\",outcome=\"filtered\""],
+        export_webhook_forwarded ["destination=\"webhook\",outcome=\"forwarded\""],
+        export_webhook_dead_letter ["destination=\"webhook\",outcome=\"dead_letter\""],
+        export_webhook_filtered ["destination=\"webhook\",outcome=\"filtered\""],
+    }
+    counter "weir_export_attempts_total" "Requests to a destination by what they came to." {
+        export_segment_attempts_delivered ["destination=\"segment\",outcome=\"delivered\""],
+        export_segment_attempts_again ["destination=\"segment\",outcome=\"again\""],
+        export_segment_attempts_refused ["destination=\"segment\",outcome=\"refused\""],
+        export_segment_attempts_unauthorized ["destination=\"segment\",outcome=\"unauthorized\""],
+        export_webhook_attempts_delivered ["destination=\"webhook\",outcome=\"delivered\""],
+        export_webhook_attempts_again ["destination=\"webhook\",outcome=\"again\""],
+        export_webhook_attempts_refused ["destination=\"webhook\",outcome=\"refused\""],
+        export_webhook_attempts_unauthorized ["destination=\"webhook\",outcome=\"unauthorized\""],
+    }
+    gauge "weir_export_lag_events" "Events that are to be sent to a destination and are not yet." {
+        export_segment_lag_events ["destination=\"segment\""],
+        export_webhook_lag_events ["destination=\"webhook\""],
+    }
+    gauge "weir_export_lag_seconds" "How long ago the oldest of those was received." {
+        export_segment_lag_seconds ["destination=\"segment\""],
+        export_webhook_lag_seconds ["destination=\"webhook\""],
+    }
+    gauge "weir_export_dead_letters" "Dead letters that are kept now." {
+        export_segment_dead_letters ["destination=\"segment\""],
+        export_webhook_dead_letters ["destination=\"webhook\""],
+    }
+    gauge "weir_export_paused" "Whether a destination is paused: 1 or 0." {
+        export_segment_paused ["destination=\"segment\""],
+        export_webhook_paused ["destination=\"webhook\""],
+    }
 }
 
 #[cfg(test)]

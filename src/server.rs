@@ -59,6 +59,7 @@ fn listed(error: &AdminError) -> String {
 /// Store, writer and admin without a door: what a server has behind it, and what a command uses where no server runs.
 pub struct Opened {
     admin: Admin,
+    exports: Exports,
     meters: Arc<Meters>,
     /// Taken when it is stopped.
     writing: Option<Writing>,
@@ -98,8 +99,12 @@ pub fn open(config: &Config) -> Result<Opened, ServerError> {
     let window_ms = i64::from(config.deduplication.hours) * 3_600_000;
     let dedupe = DedupeLimits { window_ms, keys, ..DedupeLimits::default() };
     let quick_repair = if config.quick_repair { QuickRepair::Always } else { QuickRepair::Never };
-    let (store, mut appender) = Store::open(&path, Options { dedupe, quick_repair, ..Options::default() }, seed)
-        .map_err(|source| ServerError::Open { path, source })?;
+    let (store, mut appender) = Store::open(
+        &path,
+        Options { dedupe, quick_repair, dead_letters: config.export.dead_letters, ..Options::default() },
+        seed,
+    )
+    .map_err(|source| ServerError::Open { path, source })?;
     if config.store == StoreKind::Log {
         if store.next_sequence().0 > 0 {
             let source = std::io::Error::other("the plain log is for measuring and takes an empty store only");
@@ -128,14 +133,14 @@ pub fn open(config: &Config) -> Result<Opened, ServerError> {
     let exports =
         Exports::new(store.clone(), handle.clone(), clock.clone(), meters.clone(), random.clone(), export_limits);
     let memory = config.results_memory;
-    let admin = match Admin::load(store, handle, clock, meters.clone(), random, limits, memory, exports) {
+    let admin = match Admin::load(store, handle, clock, meters.clone(), random, limits, memory, exports.clone()) {
         Ok(admin) => admin,
         Err(error) => {
             writing.stop()?;
             return Err(error.into());
         }
     };
-    Ok(Opened { admin, meters, writing: Some(writing) })
+    Ok(Opened { admin, exports, meters, writing: Some(writing) })
 }
 
 /// Runs the server until it is told to stop, or a write fails.
@@ -166,13 +171,16 @@ pub fn run(config: Config) -> Result<(), ServerError> {
     let token = token.map_err(|source| ServerError::Data { path: config.data.clone(), source })?;
     first_start::announce(address, &house.admin, &made);
     let writing = house.writing.as_ref().expect("it is taken only when the house closes");
-    runtime.block_on(async {
+    let told = async {
         tokio::select! {
             _ = term.recv() => tracing::info!("stopping"),
             _ = int.recv() => tracing::info!("stopping"),
             () = writing.failed() => tracing::error!("a write failed; stopping"),
         }
-    });
+    };
+    runtime.block_on(house.exports.clone().run(told));
+    // A name that is being looked up must not hold the end up.
+    runtime.shutdown_timeout(Duration::ZERO);
     drop(token);
     let cut_off = serving.stop(STOP_WITHIN);
     if cut_off > 0 {

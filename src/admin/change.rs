@@ -106,6 +106,7 @@ impl Admin {
         let state = State::load(self.store(), &self.inner.limits, Some(&self.state()))
             .map_err(|error| AdminError::broken("stored catalog", &error))?;
         self.inner.state.store(Arc::new(state));
+        self.inner.exports.set_up(self.state().setup(self.store()));
         Ok(())
     }
 }

@@ -4,6 +4,7 @@
 use super::LoadError;
 use crate::catalog::{Catalog, Incoming, Item, Key, KeyRing, SegmentType};
 use crate::event::Timestamp;
+use crate::export::Setup;
 use crate::ingest::{Audience, Audiences, HashedNames, IdTypes, Limits, Rules, SourceRules};
 use crate::sdk::Release;
 use crate::store::{Store, Terms};
@@ -53,6 +54,13 @@ impl State {
             None => Arc::new(Release::new(&catalog, time)),
         };
         Ok(State { catalog: Arc::new(catalog), keys, rules, release })
+    }
+}
+
+impl State {
+    /// What the exporter needs of it.
+    pub(super) fn setup(&self, store: &Store) -> Arc<Setup> {
+        Arc::new(Setup::new(self.catalog.clone(), self.rules.names.clone(), store.id()))
     }
 }
 

@@ -77,6 +77,9 @@ impl House {
             .retry_after(RETRY_AFTER),
             Route::Metrics => {
                 self.admin.writer().measure();
+                let admin = self.admin.clone();
+                // What cannot be measured keeps its last value, and the rest is told.
+                let _ = blocking(move || Ok(admin.exports().measure()?)).await;
                 let kind = HeaderValue::from_static("text/plain; version=0.0.4; charset=utf-8");
                 Reply::new(StatusCode::OK, kind, self.admin.meters().render())
             }

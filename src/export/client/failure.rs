@@ -74,7 +74,8 @@ impl Failure {
 
 fn of_tls(host: &str, error: &TlsError) -> Failure {
     let message = match error {
-        TlsError::InvalidCertificate(CertificateError::UnknownIssuer) => format!(
+        // The signature is bad where an authority that is trusted has the name of the one that signed.
+        TlsError::InvalidCertificate(CertificateError::UnknownIssuer | CertificateError::BadSignature) => format!(
             "the certificate of {host} is not from an authority that is trusted here; name the authority's file with \
              --export-ca if it should be"
         ),
