@@ -22,6 +22,7 @@ mod state;
 mod status;
 
 pub use change::{Applied, ApplyOptions};
+pub use destinations::{DeadLetterDetail, DestinationBrief, LetterCount, Moved, Replay};
 pub use events::{DEFAULT_ROWS, EventRow, EventsQuery, MAX_ROWS, NameRow, Page, Pagination, Since, Skipped};
 pub use history::AuditRow;
 pub use item::{Action, DRY_RUN, Deed, ItemChange, ItemMetadata, Listed, overrides_of};
