@@ -17,9 +17,11 @@ mod preview;
 mod pulse;
 mod question;
 mod rollout;
+mod seen;
 mod session;
 mod state;
 mod status;
+mod valve;
 
 pub use change::{Applied, ApplyOptions};
 pub use destinations::{DeadLetterDetail, DestinationBrief, LetterCount, Moved, Replay};
@@ -34,6 +36,7 @@ pub use question::{ResultsQuery, Subject};
 pub use session::{ConsoleLink, Session};
 pub use state::State;
 pub use status::Status;
+pub use valve::{CHOSEN_NAMES, Selected, Selection, ValveName, ValveQuery};
 
 use crate::catalog::Mistake;
 use crate::clock::Clock;
@@ -145,6 +148,7 @@ struct Inner {
     reports: Reports,
     exports: Exports,
     unknown_id_types: status::UnknownIdTypes,
+    seen_names: seen::SeenNames,
     /// One change at a time: a change is planned against the catalog that it replaces.
     changing: Mutex<()>,
     started: Timestamp,
@@ -195,6 +199,7 @@ impl Admin {
             reports: Reports::new(results_memory),
             exports,
             unknown_id_types: status::UnknownIdTypes::default(),
+            seen_names: seen::SeenNames::default(),
             changing: Mutex::new(()),
             started,
         };

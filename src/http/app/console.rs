@@ -90,6 +90,7 @@ impl House {
                 Err(error) => refuse(&error),
             },
             Call::EditIdList(edit) => self.edit_id_list(edit, name, parts, incoming).await,
+            Call::SelectNames => self.select_names(name, session.author, parts, incoming).await,
             Call::PreviewMetric => {
                 let text = match self.text(parts, incoming).await {
                     Ok(text) => text,
@@ -140,6 +141,7 @@ impl House {
             }
             Call::Items(_)
             | Call::IdList
+            | Call::ValveNames
             | Call::Item(_)
             | Call::Metric
             | Call::Versions(_)

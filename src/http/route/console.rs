@@ -50,6 +50,9 @@ pub enum Call {
     Rules(ItemKind),
     Rule(ItemKind),
     Overrides(ItemKind),
+    /// The event names that come to an integration, and which pass.
+    ValveNames,
+    SelectNames,
     /// Who is in an ID list.
     IdList,
     EditIdList(ListEdit),

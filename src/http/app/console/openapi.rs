@@ -3,7 +3,7 @@
 
 use crate::admin::{
     Applied, AuditRow, DeadLetterDetail, EventRow, GroupExposures, ItemMetadata, KeyInfo, LetterCount, MetricPreview,
-    MetricValue, Moved, NameRow, Replay, Status,
+    MetricValue, Moved, NameRow, Replay, Selected, Selection, Status, ValveName,
 };
 use crate::catalog::{ProjectFile, definitions};
 use crate::export::{Attempt, DeadLetter, DestinationStatus};
@@ -96,7 +96,7 @@ fn operation(endpoint: &Endpoint) -> Value {
         };
         parameters.push(json!({"name": name, "in": "query", "description": description, "schema": schema}));
     }
-    let changes_item = matches!(endpoint.call, Call::Change(..)) && endpoint.path.contains("{id}");
+    let changes_item = matches!(endpoint.call, Call::Change(..) | Call::SelectNames) && endpoint.path.contains("{id}");
     if changes_item {
         let description = "The version that the change was thought out for; another is refused with version_conflict";
         let schema = json!({"type": "string"});
@@ -182,6 +182,9 @@ fn schemas() -> Map<String, Value> {
         ("ServerStatus", generator.root_schema_for::<Status>()),
         ("Applied", generator.root_schema_for::<Applied>()),
         ("Key", generator.root_schema_for::<KeyInfo>()),
+        ("ValveName", generator.root_schema_for::<ValveName>()),
+        ("Selection", generator.root_schema_for::<Selection>()),
+        ("Selected", generator.root_schema_for::<Selected>()),
         ("AuditRow", generator.root_schema_for::<AuditRow>()),
         ("MetricPreview", generator.root_schema_for::<MetricPreview>()),
         ("MetricValue", generator.root_schema_for::<MetricValue>()),
