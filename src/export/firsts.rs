@@ -178,3 +178,6 @@ fn mixed(number: u64) -> u64 {
     let b = (a ^ a >> 27).wrapping_mul(0x94d0_49bb_1331_11eb);
     b ^ b >> 31
 }
+
+#[cfg(test)]
+mod tests;
