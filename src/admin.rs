@@ -3,6 +3,7 @@
 
 mod change;
 mod config_change;
+mod destinations;
 mod events;
 mod explore;
 mod exposure;
@@ -23,6 +24,7 @@ mod status;
 mod valve;
 
 pub use change::{Applied, ApplyOptions};
+pub use destinations::{DeadLetterDetail, DestinationBrief, LetterCount, Moved, Replay};
 pub use events::{DEFAULT_ROWS, EventRow, EventsQuery, MAX_ROWS, NameRow, Page, Pagination, Since, Skipped};
 pub use history::AuditRow;
 pub use item::{Action, DRY_RUN, Deed, ItemChange, ItemMetadata, Listed, overrides_of};
@@ -181,6 +183,7 @@ impl Admin {
     ) -> Result<Admin, LoadError> {
         let state = State::load(&store, &limits, None)?;
         lists::complete(&state.catalog, &store, &writer);
+        destinations::complete(&state.catalog, &store, &writer)?;
         exports.set_up(state.setup(&store));
         let started = clock.now();
         let state = ArcSwap::from_pointee(state);

@@ -1,6 +1,6 @@
 //! How the house is: what arrived and what became of it, and how far behind anything is. Reads only.
 
-use super::{Admin, AdminError};
+use super::{Admin, AdminError, DestinationBrief};
 use crate::event::{Outcome, Source};
 use schemars::JsonSchema;
 use serde::Serialize;
@@ -50,6 +50,8 @@ pub struct Status {
     pub experiments: usize,
     /// Whether events are taken.
     pub accepting: bool,
+    /// Where events are sent to, and how far behind that is; `/console/v1/destinations` has all of it.
+    pub destinations: Vec<DestinationBrief>,
 }
 
 impl Admin {
@@ -114,6 +116,7 @@ impl Admin {
             gates: state.catalog.gates().len(),
             experiments: state.catalog.experiments().len(),
             accepting: self.writer().is_running(),
+            destinations: self.destinations_in_brief()?,
         })
     }
 }

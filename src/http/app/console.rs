@@ -1,5 +1,6 @@
 //! The console API: who asks, what for, and the answer as JSON. What is asked is answered by the room `admin`.
 
+mod destinations;
 mod items;
 mod openapi;
 
@@ -147,6 +148,13 @@ impl House {
             | Call::Rules(_)
             | Call::Rule(_)
             | Call::Overrides(_) => self.read_items(endpoint, name, part, parts).await,
+            Call::Destinations
+            | Call::Destination
+            | Call::Attempts
+            | Call::AttemptStream
+            | Call::DeadLetters
+            | Call::DeadLetter => self.read_destinations(endpoint, name, part, parts).await,
+            Call::Steer(steering) => self.steer(steering, name, part, session.author, parts, incoming).await,
             Call::Change(kind, deed) => {
                 let text = match self.text(parts, incoming).await {
                     Ok(text) => text,

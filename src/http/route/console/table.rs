@@ -1,6 +1,8 @@
 //! The table of the console API's endpoints: each with its method, path, meaning, role and shapes, once. Most stand there for a
 //! whole family of items.
 
+mod destinations;
+
 use super::{Answer, Call, Endpoint};
 use crate::admin::{Action, Deed, ListEdit};
 use crate::catalog::{ItemKind, Role};
@@ -110,6 +112,7 @@ pub static TABLE: LazyLock<Vec<Endpoint>> = LazyLock::new(|| {
     table.experiments();
     table.segments_and_metrics();
     table.fixed();
+    table.destinations();
     table.0
 });
 
