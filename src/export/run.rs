@@ -278,9 +278,11 @@ impl Runner {
                 }
                 Step::Unauthorized => self.pause_unauthorized(delivery.batch()).await,
             }
-            match self.obey().await {
-                Orders::GoOn => {}
-                Orders::Anew | Orders::Rest | Orders::Stop => break,
+            if self.obey().await != Orders::GoOn {
+                // Also what was gathered behind it.
+                self.next = Next::default();
+                self.bell.mark_changed();
+                break;
             }
         }
         self.desk.board.shown().oldest = None;
