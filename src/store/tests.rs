@@ -2,6 +2,7 @@
 
 mod fields;
 mod lists;
+mod outbound;
 
 use super::*;
 use crate::event::{Basis, Event, Kind, Source, Subject, Timestamp, Unit};
@@ -13,6 +14,7 @@ fn options() -> Options {
     Options {
         block_bytes: 16 << 10,
         quiet_tails: 2,
+        dead_letters: 100,
         dedupe: DedupeLimits { epoch_keys: 500, keys: 1_000_000, window_ms: 24 * HOUR, fanout: 3 },
         ..Options::default()
     }

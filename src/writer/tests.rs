@@ -1,9 +1,11 @@
-//! What becomes of a job whose pieces and whose failure reach the writer together.
+//! What becomes of a job whose pieces and whose failure reach the writer together, and of what is recorded while sealing is
+//! behind.
 
 use super::*;
 use crate::clock::ManualClock;
 use crate::event::{Event, Kind, Source, Timestamp};
-use crate::store::{Options, ReadError};
+use crate::store::{ExportChange, Options, ReadError};
+use futures_util::FutureExt;
 use std::ops::Range;
 use tempfile::TempDir;
 
@@ -78,4 +80,30 @@ fn a_job_that_fails_behind_a_piece_of_the_same_commit_can_be_done_again() {
     assert!(house.writer.retry_after.is_some(), "it is left alone for a while");
     let job = house.writer.appender.next_job(true).expect("the rest can be sealed");
     house.fail_behind_a_piece(job);
+}
+
+#[test]
+fn what_is_recorded_of_the_export_does_not_wait_for_sealing_as_events_do() {
+    let mut house = House::new(Options { block_bytes: 1 << 10, ..Options::default() });
+    (0..20).for_each(|round| house.append(round * 20..round * 20 + 20));
+    let _running = house.writer.appender.next_job(true).expect("tails that fill several blocks");
+    house.writer.limits.unsealed_bytes = 1;
+    assert!(house.writer.is_behind());
+    let queue = Queue::new(&Limits::default());
+    let submission = Submission::empty(house.store.new_batch());
+    let (reply, mut appended) = oneshot::channel();
+    let _room = queue.room(1).now_or_never().expect("an empty queue").unwrap();
+    queue.send(Command::Append { submission, reply, _room }).unwrap();
+    let begin = DocumentChange::Export(ExportChange::Begin { destination: "segment".into() });
+    let (reply, mut recorded) = oneshot::channel();
+    queue.send(Command::Documents { documents: vec![begin], note: None, reply }).unwrap();
+
+    let first = house.writer.next(queue.commands(), Duration::ZERO).expect("something waits");
+    let (gathered, _) = house.writer.gather(first, queue.commands());
+    house.writer.commit(gathered).unwrap();
+    assert_eq!(recorded.try_recv().unwrap().map(|receipt| receipt.next.0), Ok(400));
+    let cursor = house.store.snapshot().unwrap().cursor("segment").unwrap();
+    assert_eq!(cursor.map(|cursor| cursor.position.0), Some(400));
+    assert!(appended.try_recv().is_err(), "the events wait");
+    assert_eq!(house.writer.held.len(), 1);
 }

@@ -3,7 +3,7 @@
 use super::{HOUR, event};
 use crate::evaluate::{IdLists, ListId};
 use crate::event::Timestamp;
-use crate::store::tables::{LIST_FILES, LIST_MEMBERS, LISTS};
+use crate::store::tables::{CURSORS, DEAD_LETTERS, LIST_FILES, LIST_MEMBERS, LISTS};
 use crate::store::*;
 use proptest::prelude::*;
 use redb::backends::{FileBackend, InMemoryBackend};
@@ -292,6 +292,8 @@ fn a_file_of_before_there_were_lists_opens_and_takes_them() {
         transaction.delete_table(LISTS).unwrap();
         transaction.delete_table(LIST_MEMBERS).unwrap();
         transaction.delete_table(LIST_FILES).unwrap();
+        transaction.delete_table(CURSORS).unwrap();
+        transaction.delete_table(DEAD_LETTERS).unwrap();
         transaction.commit().unwrap();
     }
     let mut house = house.reopen();

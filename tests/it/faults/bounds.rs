@@ -11,10 +11,10 @@ use std::sync::atomic::Ordering;
 use std::time::Duration;
 use weir::admin::{Admin, system_random};
 use weir::clock::ManualClock;
-use weir::event::{Outcome, Source};
+use weir::event::{Outcome, Sequence, Source};
 use weir::export::Exports;
 use weir::http::{self, Bodies, BodyLimits, Listen};
-use weir::store::{DocumentChange, ListChange, Options, RejectedSample, Submission, Tally};
+use weir::store::{DocumentChange, ExportChange, Letter, ListChange, Options, RejectedSample, Submission, Tally};
 use weir::writer::{Limits, Pending, Unavailable};
 
 /// A house whose disk holds up the commit of event 0, and that commit's answer.
@@ -239,6 +239,65 @@ fn ids_for_a_list_need_the_room_that_events_need() {
     house.free.store(Limits::default().reserve_bytes + (1 << 20), Ordering::SeqCst);
     assert_eq!(change(add), Ok(()));
     assert_eq!(house.store.lists().count(), 1);
+}
+
+fn record(house: &House, change: ExportChange) -> Result<Sequence, Unavailable> {
+    wait(house.handle.record(vec![DocumentChange::Export(change)])).map(|receipt| receipt.next)
+}
+
+fn advanced(generation: u64, to: u64, letters: Vec<Letter>) -> ExportChange {
+    let (destination, to, settled) = ("segment".to_owned(), Sequence(to), Vec::new());
+    ExportChange::Advance { destination, generation, to, forwarded: 0, letters, settled }
+}
+
+#[test]
+fn what_is_recorded_of_the_export_wakes_nobody_who_waits_for_events() {
+    let house = open(Limits::default());
+    let mut committed = house.handle.committed();
+    assert_eq!(record(&house, ExportChange::Begin { destination: "segment".into() }), Ok(Sequence(0)));
+    assert_eq!(house.submit(house.submission([0, 1])).map(|receipt| receipt.stored), Ok(2));
+    assert_eq!(*committed.borrow_and_update(), Sequence(2));
+    for to in 0..=2 {
+        assert_eq!(record(&house, advanced(0, to, Vec::new())), Ok(Sequence(2)));
+    }
+    assert_eq!(house.submit(house.submission([0, 1])).map(|receipt| receipt.duplicates), Ok(2));
+    assert!(!committed.has_changed().expect("the writer runs"));
+    let cursor = house.store.snapshot().and_then(|it| it.cursor("segment")).expect("it can be read");
+    assert_eq!(cursor.expect("it began").position, Sequence(2), "answered when it is on disk");
+    assert_eq!(house.submit(house.submission([2])).map(|receipt| receipt.stored), Ok(1));
+    assert!(committed.has_changed().expect("the writer runs"));
+    let handle = house.handle.clone();
+    ends("the writer stops", move || house.writing.stop()).expect("a clean end");
+    let late = wait(handle.record(vec![DocumentChange::Export(advanced(0, 3, Vec::new()))]));
+    assert_eq!(late, Err(Unavailable::Stopping));
+}
+
+#[test]
+fn dead_letters_need_the_room_that_events_need_and_a_cursor_only_the_last_of_the_reserve() {
+    let house = open(Limits::default());
+    let position = || {
+        let cursor = house.store.snapshot().and_then(|it| it.cursor("segment")).expect("it can be read");
+        cursor.expect("it began").position.0
+    };
+    assert!(house.submit(house.submission(0..10)).is_ok());
+    assert!(record(&house, ExportChange::Begin { destination: "segment".into() }).is_ok());
+    assert!(record(&house, ExportChange::Move { destination: "segment".into(), to: Some(Sequence(0)) }).is_ok());
+    let advanced = |to, letters| advanced(1, to, letters);
+    let letter = Letter { sequence: Sequence(0), document: b"{}".to_vec() };
+    let reserve = Limits::default().reserve_bytes;
+    house.free.store(reserve, Ordering::SeqCst);
+    assert_eq!(record(&house, advanced(1, vec![letter.clone()])), Err(Unavailable::NoRoom));
+    assert_eq!(position(), 0, "nothing of it is done");
+    assert!(record(&house, advanced(1, Vec::new())).is_ok());
+    house.free.store(reserve / 8, Ordering::SeqCst);
+    assert!(record(&house, advanced(2, Vec::new())).is_ok());
+    house.free.store(reserve / 8 - 1, Ordering::SeqCst);
+    assert_eq!(record(&house, advanced(3, Vec::new())), Err(Unavailable::NoRoom));
+    assert_eq!(position(), 2);
+    assert!(house.handle.is_running(), "it goes on when room returns");
+    house.free.store(reserve + 1024, Ordering::SeqCst);
+    assert!(record(&house, advanced(3, vec![letter])).is_ok());
+    assert_eq!(position(), 3);
 }
 
 #[test]

@@ -1,18 +1,21 @@
 //! One process's life over a disk, without threads: random commits and the worker's jobs, each step told to the oracle.
 
 use super::disk::Disk;
-use super::oracle::Oracle;
+use super::oracle::{Oracle, Outbox};
 use super::random::Random;
 use super::sample::{self, HOUR, event};
 use std::ops::ControlFlow;
 use weir::event::{Outcome, Sequence, Source, Timestamp};
 use weir::store::{
-    Appender, Applied, Change, Columns, CommitError, DedupeLimits, DocumentChange, FieldColumn, Fields, Job,
-    ListChange, ListLimits, NewColumn, OpenError, Options, Prepared, QuickRepair, ReadError, RejectedSample, Store,
-    Submission, Tally,
+    Appender, Applied, Change, Columns, CommitError, DedupeLimits, DocumentChange, ExportChange, FieldColumn, Fields,
+    Job, Letter, ListChange, ListLimits, NewColumn, OpenError, Options, Pause, Prepared, QuickRepair, ReadError,
+    RejectedSample, Store, Submission, Tally,
 };
 
 pub const NOW: Timestamp = Timestamp(HOUR);
+
+/// So few that some are dropped.
+const DEAD_LETTERS: usize = 3;
 
 /// A life's end: the power went.
 #[derive(Debug)]
@@ -27,7 +30,7 @@ pub fn options(random: &mut Random) -> Options {
         pack_from: *random.pick(&[1, 512, usize::MAX]),
         quiet_tails: 1 + random.below(4) as usize,
         rejected_samples: 5,
-        dead_letters: 3,
+        dead_letters: DEAD_LETTERS as u64,
         dedupe: DedupeLimits {
             window_ms: 1000 * HOUR,
             keys: 1_000_000,
@@ -46,18 +49,21 @@ pub struct Life {
     pub appender: Appender,
     /// Columns of fields that a reader worked out and that wait to be kept.
     late: Vec<NewColumn>,
+    /// The generation of a cursor as an exporter may still take it for, though it was moved since.
+    generation: u64,
 }
 
 impl Life {
     pub fn begin(disk: &Disk, options: Options) -> Result<Life, OpenError> {
         let (store, appender) = Store::open_on(disk.clone(), options, [7; 32])?;
-        Ok(Life { disk: disk.clone(), store, appender, late: Vec::new() })
+        Ok(Life { disk: disk.clone(), store, appender, late: Vec::new(), generation: 0 })
     }
 
     /// Lives for so many steps, or until the power goes.
     pub fn live(&mut self, steps: u64, oracle: &mut Oracle, random: &mut Random) -> Result<(), PowerCut> {
         for _ in 0..steps {
-            match random.below(12) {
+            match random.below(14) {
+                12..=13 => self.export(oracle, random)?,
                 11 => self.keep(oracle, random)?,
                 10 => self.relist(oracle, random)?,
                 0..=5 => self.append(oracle, random)?,
@@ -190,6 +196,77 @@ impl Life {
         }
         let columns = std::mem::take(&mut self.late);
         self.append_with(vec![Change::KeepColumns(columns)], oracle, random)
+    }
+
+    /// What an exporter did, or what a person orders it to do.
+    fn export(&mut self, oracle: &mut Oracle, random: &mut Random) -> Result<(), PowerCut> {
+        let destination = sample::destination(random);
+        let cursor = match self.store.snapshot().and_then(|it| it.cursor(&destination)) {
+            Ok(cursor) => cursor,
+            Err(error) => {
+                assert!(self.disk.is_off(), "a sound disk could not be read: {error}");
+                return Err(PowerCut);
+            }
+        };
+        let mut perhaps = oracle.owed.clone();
+        let end = perhaps.log.len() as u64;
+        let outboxes = &mut perhaps.outboxes;
+        let change = match random.below(16) {
+            0 => {
+                outboxes.remove(&destination);
+                ExportChange::End { destination }
+            }
+            1..=4 => {
+                outboxes.entry(destination.clone()).or_insert_with(|| Outbox::at(end));
+                ExportChange::Begin { destination }
+            }
+            5..=6 => {
+                let to = random.percent(70).then(|| Sequence(random.below(end + 2)));
+                if let Some(outbox) = outboxes.get_mut(&destination) {
+                    outbox.position = to.map_or(end, |to| to.0.min(end));
+                }
+                ExportChange::Move { destination, to }
+            }
+            7 => {
+                let pause = random.percent(50).then(|| Pause { code: "c".into(), message: "m".into(), since: NOW });
+                if let Some(outbox) = outboxes.get_mut(&destination) {
+                    outbox.is_paused = pause.is_some();
+                }
+                ExportChange::Pause { destination, pause }
+            }
+            8 => {
+                let letters = random.percent(50).then(|| vec![Sequence(random.below(end + 1))]);
+                if let Some(outbox) = outboxes.get_mut(&destination) {
+                    outbox.letters.retain(|&it, _| letters.as_ref().is_some_and(|gone| !gone.contains(&Sequence(it))));
+                }
+                ExportChange::Discard { destination, letters }
+            }
+            _ => {
+                let mut some = |most: u64| -> Vec<Sequence> {
+                    (0..random.below(most).min(end)).map(|_| Sequence(random.below(end))).collect()
+                };
+                let (dead, settled) = (some(4), some(3));
+                let document = format!(r#"{{"attempts":{}}}"#, random.below(9)).into_bytes();
+                let letter = |sequence| Letter { sequence, document: document.clone() };
+                let letters: Vec<Letter> = dead.into_iter().map(letter).collect();
+                let present = cursor.map(|cursor| cursor.generation);
+                let generation = present.filter(|_| random.percent(80)).unwrap_or(self.generation);
+                let (to, forwarded) = (Sequence(random.below(end + 2)), random.below(3));
+                if let Some(outbox) = outboxes.get_mut(&destination) {
+                    if present == Some(generation) {
+                        outbox.position = outbox.position.max(to.0.min(end));
+                    }
+                    outbox.forwarded += forwarded;
+                    outbox.post(&letters, &settled, DEAD_LETTERS);
+                }
+                self.generation = generation;
+                ExportChange::Advance { destination, generation, to, forwarded, letters, settled }
+            }
+        };
+        oracle.perhaps = Some(perhaps);
+        self.commit(vec![Change::Documents(vec![DocumentChange::Export(change)])])?;
+        oracle.acknowledge();
+        Ok(())
     }
 
     fn change(&mut self, oracle: &mut Oracle, random: &mut Random) -> Result<(), PowerCut> {

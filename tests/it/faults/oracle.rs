@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet, HashSet};
 use std::ops::ControlFlow;
 use weir::evaluate::{IdLists, ListId};
 use weir::event::{Outcome, Sequence, Source};
-use weir::store::{CheckReport, Columns, EventFilter, FieldColumn, Fields, Snapshot, Store, Volumes};
+use weir::store::{CheckReport, Columns, Cursor, EventFilter, FieldColumn, Fields, Letter, Snapshot, Store, Volumes};
 
 /// What a store holds, as far as its users can tell.
 #[derive(Debug, Clone, Default, PartialEq)]
@@ -18,6 +18,49 @@ pub struct Contents {
     pub items: BTreeMap<(String, String), Vec<u8>>,
     /// Members of each ID list.
     pub lists: BTreeMap<String, BTreeSet<String>>,
+    /// What each destination that has a cursor has got and what it would not take.
+    pub outboxes: BTreeMap<String, Outbox>,
+}
+
+/// A cursor without its generation, which a destination that was switched off and on leaves behind, and its dead letters.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct Outbox {
+    pub position: u64,
+    pub forwarded: u64,
+    pub dead: u64,
+    pub dropped: u64,
+    pub is_paused: bool,
+    pub letters: BTreeMap<u64, Vec<u8>>,
+}
+
+impl Outbox {
+    pub fn at(position: u64) -> Outbox {
+        Outbox { position, ..Outbox::default() }
+    }
+
+    /// Puts letters in and takes others out before, so that at most so many are there.
+    pub fn post(&mut self, letters: &[Letter], settled: &[Sequence], kept: usize) {
+        self.letters.retain(|&sequence, _| !settled.contains(&Sequence(sequence)));
+        for letter in letters {
+            self.dead += u64::from(self.letters.insert(letter.sequence.0, letter.document.clone()).is_none());
+        }
+        while self.letters.len() > kept {
+            self.letters.pop_first();
+            self.dropped += 1;
+        }
+    }
+
+    fn read(snapshot: &Snapshot, destination: &str, cursor: &Cursor) -> Outbox {
+        let letters = snapshot.dead_letters(destination, None, usize::MAX).expect("dead letters can be read");
+        Outbox {
+            position: cursor.position.0,
+            forwarded: cursor.forwarded,
+            dead: cursor.dead,
+            dropped: cursor.dropped,
+            is_paused: cursor.pause.is_some(),
+            letters: letters.into_iter().map(|letter| (letter.sequence.0, letter.document)).collect(),
+        }
+    }
 }
 
 impl Contents {
@@ -53,11 +96,17 @@ impl Contents {
         });
         let lists = lists.collect();
         let items = snapshot.items().expect("items can be read");
+        let cursors = snapshot.cursors().expect("cursors can be read").into_iter();
+        let outbox = |(destination, cursor): (String, Cursor)| {
+            let outbox = Outbox::read(snapshot, &destination, &cursor);
+            (destination, outbox)
+        };
         Contents {
             log,
             totals: snapshot.totals().expect("totals can be read"),
             items: items.into_iter().map(|(kind, id, document)| ((kind, id), document)).collect(),
             lists,
+            outboxes: cursors.map(outbox).collect(),
         }
     }
 

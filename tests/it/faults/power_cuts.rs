@@ -2,7 +2,7 @@
 
 use super::disk::Disk;
 use super::life::{Life, options};
-use super::oracle::Oracle;
+use super::oracle::{Contents, Oracle};
 use super::random::{Random, seeds};
 use weir::store::Options;
 
@@ -26,7 +26,7 @@ fn cut(disk: &Disk, oracle: &Oracle, random: &mut Random) -> Disk {
     let mut image = disk.after_cut(random);
     // A new store gets its name only when it is whole, so what was cut short before is not found again.
     let owed = &oracle.owed;
-    let nothing_owed = owed.log.is_empty() && owed.items.is_empty() && owed.totals.is_empty() && owed.lists.is_empty();
+    let nothing_owed = *owed == Contents::default();
     if nothing_owed && !image.starts_with(b"redb") {
         image.clear();
     }

@@ -85,6 +85,11 @@ pub fn list(random: &mut Random) -> String {
     format!("list-{}", random.below(3))
 }
 
+/// One of two destinations, whether it has a cursor or not.
+pub fn destination(random: &mut Random) -> String {
+    (*random.pick(&["segment", "webhook"])).to_owned()
+}
+
 /// Somebody who may be in a list.
 pub fn id(random: &mut Random) -> String {
     format!("user-{}", random.below(12))

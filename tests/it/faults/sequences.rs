@@ -60,6 +60,44 @@ fn compare_columns(snapshot: &Snapshot, log: &[u64]) {
     assert_eq!(next, log.len() as u64);
 }
 
+/// Picks from a random place on to another, or up to an event that is not taken, against the list.
+fn compare_picks(snapshot: &Snapshot, log: &[u64], random: &mut Random) {
+    let len = log.len() as u64;
+    let (from, until) = (random.below(len + 2), random.below(len + 3));
+    let (salt, share) = (random.draw(), *random.pick(&[0, 5, 50, 100]));
+    let is_wanted = |sequence: u64| Random::new(salt ^ sequence).percent(share);
+    let room = if random.percent(50) { random.below(20) as usize } else { usize::MAX };
+    let mut picked = Vec::new();
+    let end = snapshot.pick_events(
+        Sequence(from),
+        Sequence(until),
+        &mut |sequence, columns, row| {
+            assert_eq!(columns.received[row], event(log[sequence.0 as usize]).received.0);
+            is_wanted(sequence.0)
+        },
+        &mut |event| {
+            if picked.len() == room {
+                return ControlFlow::Break(());
+            }
+            picked.push(event);
+            ControlFlow::Continue(())
+        },
+    );
+    let to = until.min(len);
+    let wanted: Vec<u64> = (from..to).filter(|&at| is_wanted(at)).collect();
+    let expected: Vec<_> = wanted.iter().take(room).map(|&at| stored(log[at as usize], at)).collect();
+    assert_eq!(picked, expected, "{from}..{until}");
+    assert_eq!(end.expect("the log can be read").0, wanted.get(room).copied().unwrap_or(to));
+    let found = snapshot.event(Sequence(from)).expect("the log can be read");
+    assert_eq!(found, log.get(from as usize).map(|&number| stored(number, from)));
+}
+
+/// `opened`: the log's end when the store was opened.
+fn compare_own_end(life: &Life, opened: usize, log: &[u64]) {
+    let last = (opened..log.len()).rev().find(|&at| event(log[at]).source.arises_here());
+    assert_eq!(life.store.own_end().0, last.map_or(opened, |last| last + 1) as u64);
+}
+
 #[test]
 fn a_store_is_a_list_of_events_whatever_was_done_to_it() {
     seeds(60, |seed| {
@@ -71,6 +109,7 @@ fn a_store_is_a_list_of_events_whatever_was_done_to_it() {
         // Taken early and read late: what it saw stays as it was while blocks are replaced under it.
         let early = (life.store.snapshot().expect("a snapshot"), 0);
         let mut held = early;
+        let mut opened = 0;
         for round in 0..5 {
             life.live(9, &mut oracle, &mut random).expect("the power is on");
             let log = &oracle.owed.log;
@@ -82,7 +121,9 @@ fn a_store_is_a_list_of_events_whatever_was_done_to_it() {
 
             let snapshot = life.store.snapshot().expect("a snapshot");
             compare_columns(&snapshot, log);
+            compare_own_end(&life, opened, log);
             for _ in 0..8 {
+                compare_picks(&snapshot, log, &mut random);
                 let filter = filter(&mut random, log.len() as u64);
                 let limit = 1 + random.below(30) as usize;
                 let all = log.iter().enumerate().rev().map(|(at, &number)| stored(number, at as u64));
@@ -94,6 +135,7 @@ fn a_store_is_a_list_of_events_whatever_was_done_to_it() {
                 let saw = held.1;
                 drop((held, life));
                 life = Life::begin(&disk, options).expect("a sound disk opens again");
+                opened = saw;
                 held = (life.store.snapshot().expect("a snapshot"), saw);
             }
             oracle.verify(&life.store);
