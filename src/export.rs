@@ -18,6 +18,8 @@ mod next;
 mod orders;
 mod outward;
 mod pace;
+#[cfg(test)]
+mod probe;
 mod request;
 mod run;
 mod segment;

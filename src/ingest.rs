@@ -10,6 +10,7 @@ mod body_error;
 mod field;
 mod filter;
 mod framing;
+mod glance;
 mod hashed;
 mod item;
 mod ledger;
@@ -32,14 +33,15 @@ mod write_key;
 mod tests;
 
 pub use body_error::BodyError;
-pub use field::{field, text_value};
+pub use field::field;
+pub use glance::{Glance, glance};
 pub use hashed::HashedNames;
 pub use ledger::{SAMPLES_PER_BODY, UNKNOWN_ID_TYPES_PER_BODY};
 pub use rules::{Audience, Audiences, IdTypes, Limits, Rules, SourceRules};
 pub use segment::segment;
 pub use skew::TOLERATED_SKEW_MS;
 pub use statsig::statsig_log_event;
-pub use view::{View, statsig_metadata, view};
+pub use view::{View, view};
 pub use webhook::{webhook_event, webhook_rudderstack, webhook_segment};
 pub use write_key::write_key;
 

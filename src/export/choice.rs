@@ -124,3 +124,6 @@ impl Choice {
 fn has_name(subject: &Subject) -> bool {
     subject.kind != Kind::LayerExposure || !subject.allocated.is_empty()
 }
+
+#[cfg(test)]
+mod tests;

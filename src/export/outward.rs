@@ -3,10 +3,10 @@
 
 use super::known::{About, Known, group_of};
 use crate::event::{Kind, STABLE_ID, Timestamp, USER_ID};
-use crate::ingest::{statsig_metadata, text_value, view};
+use crate::ingest::{Glance, glance};
 use crate::store::StoredEvent;
 use serde::{Serialize, Serializer};
-use serde_json::{Map, Value};
+use serde_json::value::RawValue;
 use std::borrow::Cow;
 
 const EXPERIMENT_EXPOSURE: &str = "statsig::experiment_exposure";
@@ -17,18 +17,26 @@ pub(super) struct Outward<'e> {
     pub name: &'e str,
     /// What an exposure is about.
     about: Option<About<'e>>,
-    pub metadata: Map<String, Value>,
-    pub user: Map<String, Value>,
+    /// Each value as text.
+    pub metadata: Fields<'e, Cow<'e, str>>,
+    pub user: Fields<'e, &'e RawValue>,
+    /// What the SDK that logged it says of itself.
+    pub sdk: Fields<'e, &'e RawValue>,
+    pub value: SentValue<'e>,
 }
 
 impl<'e> Outward<'e> {
     pub fn of(event: &'e StoredEvent, known: &'e Known) -> Outward<'e> {
-        let mut seen = view(event.source, event.kind, &event.raw, event.shared.as_deref());
-        seen.reveal(event.kind, &known.names);
+        let Glance { metadata, user, sdk, text_value } = glance(&event.raw, event.shared.as_deref());
+        let value = match event.value {
+            Some(number) => SentValue::Number(number),
+            None => text_value.map_or(SentValue::None, SentValue::Text),
+        };
+        let (metadata, user, sdk) = (Fields(metadata), Fields(user), Fields(sdk));
         let about = event.subject.as_ref().and_then(|subject| known.about(subject));
-        let mut outward = Outward { event, name: event.name.as_str(), about, metadata: seen.metadata, user: seen.user };
+        let mut outward = Outward { event, name: &event.name, about, metadata, user, sdk, value };
         match event.kind {
-            Kind::GateExposure | Kind::ConfigExposure | Kind::LayerExposure => outward.relabel(),
+            Kind::GateExposure | Kind::ConfigExposure | Kind::LayerExposure => outward.relabel(known),
             Kind::ConfigChange => outward.join_environments(),
             _ => {}
         }
@@ -36,36 +44,40 @@ impl<'e> Outward<'e> {
     }
 
     /// Statsig's SDKs log experiments as configs, and layers under their own name.
-    fn relabel(&mut self) {
-        let event = self.event;
-        let mut put = |field: &str, text: &str| self.metadata.insert(field.to_owned(), text.into());
+    fn relabel(&mut self, known: &'e Known) {
+        let (event, metadata) = (self.event, &mut self.metadata);
+        if let Some(name) = metadata.get("allocatedExperiment").and_then(|given| known.names.name_of(given)) {
+            metadata.put("allocatedExperiment", name);
+        }
         if let (Some(about), Some(subject)) = (self.about, &event.subject) {
             if event.kind == Kind::LayerExposure {
                 self.name = EXPERIMENT_EXPOSURE;
-                put("layer", &subject.name);
+                metadata.put("layer", &*subject.name);
             }
-            put(if about.is_gate { "gate" } else { "config" }, about.name);
+            metadata.put(if about.is_gate { "gate" } else { "config" }, about.name);
             if let Some(experiment) = about.experiment {
                 self.name = EXPERIMENT_EXPOSURE;
                 if let Some(group) = group_of(experiment, &subject.rule) {
-                    put("experimentGroupName", &group.name);
+                    metadata.put("experimentGroupName", &*group.name);
                 }
             }
         }
-        self.metadata.entry("time").or_insert_with(|| event.time.0.to_string().into());
+        if metadata.get("time").is_none() {
+            metadata.put("time", event.time.0.to_string());
+        }
     }
 
     /// A change names its environments in a list; the integrations have one text.
     fn join_environments(&mut self) {
-        if let Some(Value::String(list)) = self.metadata.remove("environments")
+        if let Some(list) = self.metadata.remove("environments")
             && let Ok(names) = serde_json::from_str::<Vec<String>>(&list)
         {
-            self.metadata.insert("environment".to_owned(), names.join(", ").into());
+            self.metadata.put("environment", names.join(", "));
         }
     }
 
     pub fn change(&self) -> Change<'_> {
-        let text = |name: &str| self.metadata.get(name).and_then(Value::as_str);
+        let text = |name: &str| self.metadata.get(name);
         Change {
             author: text("author").unwrap_or_default(),
             name: text("name").unwrap_or_default(),
@@ -88,18 +100,6 @@ impl<'e> Outward<'e> {
         self.event.kind == Kind::ConfigChange
     }
 
-    pub fn value(&self) -> SentValue<'e> {
-        match self.event.value {
-            Some(number) => SentValue::Number(number),
-            None => text_value(&self.event.raw).map_or(SentValue::None, SentValue::Text),
-        }
-    }
-
-    /// What the SDK that logged it says of itself.
-    pub fn sdk(&self) -> Map<String, Value> {
-        statsig_metadata(&self.event.raw, self.event.shared.as_deref())
-    }
-
     /// Of an exposure: the ID type of the unit that met it.
     pub fn unit_type(&self) -> Option<&'e str> {
         if !self.event.kind.is_exposure() {
@@ -108,6 +108,39 @@ impl<'e> Outward<'e> {
         let of_item = self.about.and_then(|about| about.id_type);
         let of_event = || [USER_ID, STABLE_ID].into_iter().find(|id_type| self.unit(id_type).is_some());
         of_item.or_else(of_event).or_else(|| self.event.units.first().map(|(id_type, _)| id_type.as_str()))
+    }
+}
+
+/// An object's entries, in no order, each key once.
+pub(super) struct Fields<'e, V>(Vec<(Cow<'e, str>, V)>);
+
+impl<V> Fields<'_, V> {
+    pub fn none() -> Self {
+        Fields(Vec::new())
+    }
+}
+
+impl<'e> Fields<'e, Cow<'e, str>> {
+    pub fn get(&self, name: &str) -> Option<&str> {
+        self.0.iter().find(|(known, _)| known == name).map(|(_, text)| &**text)
+    }
+
+    pub fn put(&mut self, name: &'static str, text: impl Into<Cow<'e, str>>) {
+        match self.0.iter_mut().find(|(known, _)| known == name) {
+            Some((_, before)) => *before = text.into(),
+            None => self.0.push((name.into(), text.into())),
+        }
+    }
+
+    fn remove(&mut self, name: &str) -> Option<Cow<'e, str>> {
+        let place = self.0.iter().position(|(known, _)| known == name)?;
+        Some(self.0.remove(place).1)
+    }
+}
+
+impl<V: Serialize> Serialize for Fields<'_, V> {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.collect_map(self.0.iter().map(|(name, value)| (name, value)))
     }
 }
 

@@ -2,7 +2,7 @@
 
 use super::destination::{Call, Destination, DestinationId, Unsendable};
 use super::known::Known;
-use super::outward::{Iso, Outward, SentValue};
+use super::outward::{Fields, Iso, Outward, SentValue};
 use super::request::{TEST_EVENT, append, body, headers, write};
 use crate::catalog::SegmentOutgoing;
 use crate::event::{STABLE_ID, Timestamp, USER_ID};
@@ -14,11 +14,14 @@ use flate2::write::GzEncoder;
 use hyper::header::{AUTHORIZATION, CONTENT_ENCODING, HeaderValue};
 use hyper::{HeaderMap, Uri};
 use serde::Serialize;
-use serde_json::{Map, Value};
+use serde_json::value::RawValue;
+use std::borrow::Cow;
 use std::io::Write;
 
 /// Who is said to have done the event by which a person tries the destination.
 const TEST_ID: &str = "weir-test";
+/// Who is said to have changed a configuration, where nobody is named.
+const UNNAMED: &str = "console";
 
 pub(super) struct Segment {
     known: Known,
@@ -62,7 +65,8 @@ impl Segment {
         Track {
             r#type: "track",
             message_id,
-            user_id: Some(change.author),
+            // A key without a description is an author without a name, and an empty ID is none.
+            user_id: Some(if change.author.is_empty() { UNNAMED } else { change.author }),
             anonymous_id: None,
             timestamp: Iso(outward.time()),
             event: outward.name,
@@ -107,9 +111,9 @@ struct Track<'a, C, P> {
 
 #[derive(Serialize)]
 struct Context<'a> {
-    user: &'a Map<String, Value>,
+    user: &'a Fields<'a, &'a RawValue>,
     value: &'a SentValue<'a>,
-    metadata: &'a Map<String, Value>,
+    metadata: &'a Fields<'a, Cow<'a, str>>,
     library: Library,
     #[serde(rename = "stableID", skip_serializing_if = "Option::is_none")]
     stable_id: Option<&'a str>,
@@ -123,7 +127,7 @@ struct LibraryOnly {
 #[derive(Serialize)]
 struct Properties<'a> {
     value: &'a SentValue<'a>,
-    metadata: &'a Map<String, Value>,
+    metadata: &'a Fields<'a, Cow<'a, str>>,
 }
 
 /// The properties of a change of configuration.
@@ -160,8 +164,7 @@ impl Destination for Segment {
         if user_id.is_none() && anonymous_id.is_none() {
             return Err(self.no_id(event));
         }
-        let value = outward.value();
-        let (user, metadata) = (&outward.user, &outward.metadata);
+        let Outward { user, value, metadata, .. } = &outward;
         let stable_id = outward.unit(STABLE_ID);
         let track = Track {
             r#type: "track",
@@ -170,14 +173,14 @@ impl Destination for Segment {
             anonymous_id,
             timestamp: Iso(outward.time()),
             event: outward.name,
-            context: Context { user, value: &value, metadata, library: LIBRARY, stable_id },
-            properties: Properties { value: &value, metadata },
+            context: Context { user, value, metadata, library: LIBRARY, stable_id },
+            properties: Properties { value, metadata },
         };
         append(&track, self.limits(), into)
     }
 
     fn encode_test(&self, message_id: &str, now: Timestamp, into: &mut Vec<u8>) {
-        let (value, none) = (SentValue::None, Map::new());
+        let (value, none) = (SentValue::None, Fields::none());
         let track = Track {
             r#type: "track",
             message_id,
@@ -208,3 +211,6 @@ fn zipped(body: &[u8]) -> Option<Vec<u8>> {
     encoder.write_all(body).ok()?;
     encoder.finish().ok()
 }
+
+#[cfg(test)]
+mod tests;

@@ -63,3 +63,6 @@ impl Setup {
         &self.known
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -2,7 +2,7 @@
 
 use super::destination::{Call, Destination, DestinationId, Unsendable};
 use super::known::Known;
-use super::outward::{Outward, SentValue};
+use super::outward::{Fields, Outward, SentValue};
 use super::request::{TEST_EVENT, append, body, headers, write};
 use crate::catalog::{Secret, WebhookOutgoing};
 use crate::event::{Timestamp, USER_ID};
@@ -11,8 +11,9 @@ use hmac::{Hmac, KeyInit, Mac};
 use hyper::header::{HeaderName, HeaderValue};
 use hyper::{HeaderMap, Uri};
 use serde::Serialize;
-use serde_json::{Map, Value};
+use serde_json::value::RawValue;
 use sha2::Sha256;
+use std::borrow::Cow;
 use std::fmt::Write;
 
 const TIMESTAMP: HeaderName = HeaderName::from_static("x-statsig-request-timestamp");
@@ -37,14 +38,14 @@ impl Webhook {
 #[serde(rename_all = "camelCase")]
 struct Item<'a> {
     event_name: &'a str,
-    user: &'a Map<String, Value>,
+    user: &'a Fields<'a, &'a RawValue>,
     #[serde(rename = "userID", skip_serializing_if = "Option::is_none")]
     user_id: Option<&'a str>,
     /// Milliseconds since 1970.
     timestamp: i64,
-    value: SentValue<'a>,
-    metadata: &'a Map<String, Value>,
-    statsig_metadata: Map<String, Value>,
+    value: &'a SentValue<'a>,
+    metadata: &'a Fields<'a, Cow<'a, str>>,
+    statsig_metadata: &'a Fields<'a, &'a RawValue>,
     #[serde(rename = "timeUUID")]
     time_uuid: &'a str,
     /// The ID type, despite its name.
@@ -60,18 +61,18 @@ impl Destination for Webhook {
     fn encode(&self, event: &StoredEvent, into: &mut Vec<u8>) -> Result<(), Unsendable> {
         let mut outward = Outward::of(event, &self.known);
         if outward.is_config_change()
-            && let Some(Value::String(kind)) = outward.metadata.get_mut("type")
+            && let Some(kind) = outward.metadata.get("type").map(capitalised)
         {
-            *kind = capitalised(kind);
+            outward.metadata.put("type", kind);
         }
         let item = Item {
             event_name: outward.name,
             user: &outward.user,
             user_id: outward.unit(USER_ID),
             timestamp: outward.time().0,
-            value: outward.value(),
+            value: &outward.value,
             metadata: &outward.metadata,
-            statsig_metadata: outward.sdk(),
+            statsig_metadata: &outward.sdk,
             time_uuid: &self.known.message_id(event.sequence),
             unit_id: outward.unit_type(),
         };
@@ -79,15 +80,15 @@ impl Destination for Webhook {
     }
 
     fn encode_test(&self, message_id: &str, now: Timestamp, into: &mut Vec<u8>) {
-        let none = Map::new();
+        let (none, nothing) = (Fields::none(), Fields::none());
         let item = Item {
             event_name: TEST_EVENT,
             user: &none,
             user_id: None,
             timestamp: now.0,
-            value: SentValue::None,
-            metadata: &none,
-            statsig_metadata: Map::new(),
+            value: &SentValue::None,
+            metadata: &nothing,
+            statsig_metadata: &none,
             time_uuid: message_id,
             unit_id: None,
         };
@@ -127,3 +128,6 @@ fn capitalised(kind: &str) -> String {
     };
     kind.split('_').map(word).collect()
 }
+
+#[cfg(test)]
+mod tests;

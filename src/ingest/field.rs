@@ -39,13 +39,6 @@ pub fn field<'r>(
     text(found)
 }
 
-/// The text in an event's `value`, which need not be a number; `None` where it has none, where it is empty, and where what
-/// stands there is no text. `raw` is as stored.
-pub fn text_value(raw: &str) -> Option<Cow<'_, str>> {
-    let value = entry(raw, "value").filter(|value| value.starts_with('"'))?;
-    text(value).filter(|text| !text.is_empty())
-}
-
 fn statsig_user<'r>(raw: &'r str, shared: &'r str) -> Option<&'r str> {
     entry(raw, "user").filter(|user| is_object(user)).or_else(|| entry(shared, "user"))
 }

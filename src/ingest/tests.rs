@@ -4,6 +4,7 @@ mod audiences;
 mod captures;
 mod field;
 mod fuzz;
+mod glance;
 mod limits;
 mod segment;
 mod statsig;

@@ -65,15 +65,6 @@ pub fn view(source: Source, kind: Kind, raw: &str, shared: Option<&str>) -> View
     }
 }
 
-/// What the SDK that sent an event says of itself, where events come in as Statsig's do: `statsigMetadata`, the event's own
-/// entries before those of its batch. What is null is left out. `raw` and `shared` are as stored.
-pub fn statsig_metadata(raw: &str, shared: Option<&str>) -> Map<String, Value> {
-    let of = |event: &str| values(&object(parse(event).get("statsigMetadata")));
-    let mut entries = shared.map(of).unwrap_or_default();
-    entries.extend(of(raw));
-    entries
-}
-
 fn segment_view(kind: Kind, event: &Entries<'_>, shared: &Entries<'_>) -> View {
     let properties = object(event.get("properties"));
     let traits = object(event.get("traits"));
@@ -117,14 +108,8 @@ fn custom(pairs: Option<&&RawValue>) -> Map<String, Value> {
 }
 
 fn user_of(user: &Entries<'_>) -> Map<String, Value> {
-    let mut shown = values(user);
-    shown.remove("privateAttributes");
-    shown
-}
-
-fn values(entries: &Entries<'_>) -> Map<String, Value> {
-    let values =
-        entries.iter().filter_map(|(name, value)| Some((name.clone(), serde_json::from_str(value.get()).ok()?)));
+    let shown = user.iter().filter(|(name, _)| name.as_str() != "privateAttributes");
+    let values = shown.filter_map(|(name, value)| Some((name.clone(), serde_json::from_str(value.get()).ok()?)));
     values.filter(|(_, value): &(String, Value)| !value.is_null()).collect()
 }
 

@@ -23,6 +23,9 @@ pub(super) fn check(check: &mut Check) {
         );
     }
     url(check, &format!("{place}.baseUrl"), &segment.base_url);
+    if segment.base_url.contains(['?', '#']) {
+        check.wrong(format!("{place}.baseUrl"), "may not have a query: the path of each call is put behind it");
+    }
     check.id_type(&format!("{place}.anonymousIdFrom"), &segment.anonymous_id_from);
 
     let webhook = &all.webhook.outgoing;
@@ -88,13 +91,18 @@ fn incoming(check: &mut Check, place: &str, incoming: &Incoming) {
     }
 }
 
+/// What is taken here can be asked for later: it is read as the sender of requests reads it.
 fn url(check: &mut Check, place: &str, url: &str) {
-    let rest = url.strip_prefix("https://").or_else(|| url.strip_prefix("http://"));
-    let host = rest.map(|rest| rest.split(['/', '?', '#']).next().unwrap_or_default());
-    let printable = url.bytes().all(|byte| byte.is_ascii_graphic());
-    match host {
-        Some(host) if host.contains('@') => check.wrong(place, "may not carry a user name or password"),
-        Some(host) if !host.is_empty() && !host.starts_with(':') && printable => {}
+    let uri: Option<hyper::Uri> = url.parse().ok();
+    let uri = uri.filter(|uri| matches!(uri.scheme_str(), Some("http" | "https")));
+    let authority = uri.as_ref().and_then(hyper::Uri::authority);
+    match authority {
+        Some(authority) if authority.as_str().contains('@') => {
+            check.wrong(place, "may not carry a user name or password");
+        }
+        Some(authority)
+            if !authority.host().is_empty()
+                && (authority.port_u16().is_some() || authority.as_str() == authority.host()) => {}
         _ => check.wrong(place, "is no URL; must be such as https://example.com/path"),
     }
 }

@@ -204,8 +204,15 @@ fn each_mistake_is_listed_with_its_place() {
             "missing",
         ),
         (|d| outgoing(d)["baseUrl"] = json!("ftp://x"), "integrations.segment.outgoing.baseUrl", "no URL"),
+        (|d| outgoing(d)["baseUrl"] = json!("https://x:99999"), "integrations.segment.outgoing.baseUrl", "no URL"),
+        (|d| outgoing(d)["baseUrl"] = json!("https://x/?a=b"), "integrations.segment.outgoing.baseUrl", "query"),
         (
             |d| d["integrations"]["webhook"]["outgoing"]["url"] = json!("https://"),
+            "integrations.webhook.outgoing.url",
+            "no URL",
+        ),
+        (
+            |d| d["integrations"]["webhook"]["outgoing"]["url"] = json!("https://a^b/"),
             "integrations.webhook.outgoing.url",
             "no URL",
         ),

@@ -5,7 +5,7 @@ use crate::event::{Basis, Subject};
 use serde_json::Value;
 
 /// The recorded requests of one SDK: a JSON document a line.
-fn captured(name: &str) -> Vec<Value> {
+pub(super) fn captured(name: &str) -> Vec<Value> {
     let path = format!("{}/tests/it/captures/{name}.jsonl", env!("CARGO_MANIFEST_DIR"));
     let text = std::fs::read_to_string(path).unwrap();
     text.lines().map(|line| serde_json::from_str(line).unwrap()).collect()
