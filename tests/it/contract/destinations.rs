@@ -57,6 +57,21 @@ fn act(server: &Server, what: &str, body: &Value) -> Value {
     done(server, "POST", &format!("destinations/segment/{what}"), body)
 }
 
+/// Fails unless an answer has just the fields that the OpenAPI document names.
+#[track_caller]
+fn assert_documented(server: &Server, schema: &str, told: &Value) {
+    let document = server.get("/console/v1/openapi.json").json();
+    let schema = &document["components"]["schemas"][schema];
+    let told = told.as_object().unwrap_or_else(|| panic!("no object: {told}"));
+    let properties = schema["properties"].as_object().expect("an object's schema");
+    for field in told.keys() {
+        assert!(properties.contains_key(field), "{field} is documented nowhere in {schema}");
+    }
+    for field in schema["required"].as_array().expect("some are always there") {
+        assert!(told.contains_key(field.as_str().expect("a name")), "{field} is missing");
+    }
+}
+
 #[test]
 fn a_destination_is_sent_what_comes_after_it_was_enabled_until_it_is_disabled() {
     let fake = segment();
@@ -98,6 +113,7 @@ fn destinations_are_listed_with_their_state_and_shown_in_the_status() {
     assert_eq!(page["pagination"], json!({"itemsPerPage": 2, "next": null}));
     let ids: Vec<&Value> = page["data"].as_array().unwrap().iter().map(|one| &one["id"]).collect();
     assert_eq!(ids, ["segment", "webhook"]);
+    page["data"].as_array().unwrap().iter().for_each(|one| assert_documented(&server, "Destination", one));
     let status = read(&server, "destinations/segment");
     let fields: Vec<&String> = status.as_object().unwrap().keys().collect();
     for field in [
@@ -119,6 +135,7 @@ fn destinations_are_listed_with_their_state_and_shown_in_the_status() {
     ] {
         assert!(fields.iter().any(|known| *known == field), "{field} is missing in {status}");
     }
+    assert_documented(&server, "Attempt", &act(&server, "test", &Value::Null));
     act(&server, "pause", &Value::Null);
     log(&server, "Order", "v");
     log(&server, "Order", "w");
@@ -317,6 +334,7 @@ fn attempts_are_listed_and_followed_as_they_are_made() {
     let whole = list("");
     let all = whole["data"].as_array().unwrap().clone();
     assert_eq!((all.len(), &all[2], &all[3]), (4, &delivered, &failed), "newest first");
+    all.iter().for_each(|attempt| assert_documented(&server, "Attempt", attempt));
     assert_eq!(whole["pagination"], json!({"itemsPerPage": 100, "next": null}));
     assert_eq!(list("?limit=1")["data"], json!([all[0]]));
     // Forward, from one that was seen.
@@ -369,9 +387,11 @@ fn dead_letters_are_listed_in_pages_and_shown_with_their_events() {
     }
 
     let one = &all[2];
+    assert_documented(&server, "DeadLetter", one);
     assert_eq!((&one["event"], &one["code"], &one["status"]), (&json!("Poison"), &json!("refused"), &json!(422)));
     assert!(one["reply"].as_str().is_some_and(|reply| reply.contains("poisoned")), "{one}");
     let detail = read(&server, &format!("destinations/segment/dead_letters/{}", places[2]));
+    assert_documented(&server, "DeadLetterDetail", &detail);
     for (field, value) in one.as_object().unwrap() {
         assert_eq!(&detail[field], value, "{field}");
     }
