@@ -42,7 +42,7 @@ pub struct Cli {
 #[derive(Debug, Subcommand)]
 enum Command {
     /// Run the server (what `weir` alone does)
-    Serve(serve::ServeArgs),
+    Serve(Box<serve::ServeArgs>),
     /// Simulate a shop, send its events to a server of its own, and show the results
     Demo(demo::DemoArgs),
     /// Send exported events to a running server, keeping their times
@@ -62,7 +62,7 @@ enum Command {
 impl Cli {
     /// `Ok(false)`: done as far as possible, and said what was not.
     fn run(self) -> anyhow::Result<bool> {
-        match self.command.unwrap_or(Command::Serve(self.serve)) {
+        match self.command.unwrap_or(Command::Serve(Box::new(self.serve))) {
             Command::Serve(args) => serve::run(&args)?,
             Command::Demo(args) => demo::run(&args)?,
             Command::Import(args) => return import::run(&args),

@@ -54,7 +54,8 @@ pub(super) enum Step {
 
 impl Delivery {
     pub fn new(mut batch: Batch) -> Delivery {
-        let parts = if batch.items.is_empty() { Vec::new() } else { vec![0..batch.items.len()] };
+        let events = batch.items.len();
+        let parts = (events > 0).then_some(0..events).into_iter().collect();
         let letters = std::mem::take(&mut batch.letters);
         Delivery { batch, parts, letters, failed: 0, is_first: true }
     }

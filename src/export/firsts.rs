@@ -7,7 +7,7 @@ use crate::event::{STABLE_ID, Sequence, Source, Subject, TermId, USER_ID};
 use crate::store::{Columns, Terms};
 use hashbrown::{HashMap, HashSet};
 
-/// Pairs of a unit and what it met that are kept, which take 64 MiB: a table of four million keys of nine bytes, seven eighths
+/// Pairs of a unit and what it met that are kept, which take 64 MiB: a table of four million places of nine bytes, seven eighths
 /// full, and a sequence for each. A power of two more would double both.
 pub const FIRSTS_KEPT: usize = 3_670_016;
 

@@ -68,3 +68,35 @@ pub(super) fn group_of<'a>(experiment: &'a Experiment, rule: &str) -> Option<&'a
         _ => by_id(rule),
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::export::probe::setup;
+    use serde_json::json;
+
+    #[test]
+    fn the_group_of_an_override_is_told_though_ids_have_colons() {
+        let setup = setup(|project| {
+            project["experiments"][0]["groups"][0]["id"] = json!("grp:a");
+            project["experiments"][0]["controlGroupID"] = json!("grp:a");
+        });
+        let experiment = setup.known().catalog.experiment("button_color").unwrap();
+        for (rule, group) in [
+            ("grp:a", Some("Control")),
+            ("grp_test", Some("Test")),
+            ("grp:a:userID:id_override", Some("Control")),
+            ("grp_test:production:beta:segment_override", Some("Test")),
+            ("grp:b:userID:id_override", None),
+            ("override", None),
+            ("grp", None),
+            ("", None),
+            // Nothing was decided.
+            ("launchedGroup", None),
+            // A name is no rule.
+            ("Test", None),
+        ] {
+            assert_eq!(group_of(experiment, rule).map(|it| it.name.as_str()), group, "{rule}");
+        }
+    }
+}

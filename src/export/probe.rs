@@ -44,6 +44,9 @@ pub(super) fn setup(edit: impl FnOnce(&mut Value)) -> Setup {
     Setup::new(catalog, names, STORE_ID)
 }
 
+/// A change of a project file.
+pub(super) type Edit = fn(&mut Value);
+
 /// The settings of a destination in a project file.
 pub(super) fn outgoing<'p>(project: &'p mut Value, destination: &str) -> &'p mut Value {
     &mut project["integrations"][destination]["outgoing"]

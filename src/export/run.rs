@@ -278,9 +278,11 @@ impl Runner {
                 }
                 Step::Unauthorized => self.pause_unauthorized(delivery.batch()).await,
             }
-            match self.obey().await {
-                Orders::GoOn => {}
-                Orders::Anew | Orders::Rest | Orders::Stop => break,
+            if self.obey().await != Orders::GoOn {
+                // Also what was gathered behind it.
+                self.next = Next::default();
+                self.bell.mark_changed();
+                break;
             }
         }
         self.desk.board.shown().oldest = None;
@@ -424,12 +426,12 @@ impl Runner {
     fn pass(&mut self, generation: u64, purpose: Purpose, progress: Progress) {
         // A move by hand meanwhile counts, and not what was on its way.
         let place = self.place.as_mut().filter(|place| place.generation == generation);
-        let is_news = |to: Sequence| place.as_ref().is_some_and(|place| to > place.told);
-        if *progress.letters == []
-            && progress.forwarded == 0
-            && progress.settled.is_empty()
-            && !progress.to.is_some_and(is_news)
-        {
+        let is_further = match (progress.to, &place) {
+            (Some(to), Some(place)) => to > place.told,
+            _ => false,
+        };
+        let is_news = progress.forwarded > 0 || !progress.letters.is_empty() || !progress.settled.is_empty();
+        if !is_further && !is_news {
             return;
         }
         let instruments = Instruments::of(self.desk.id, &self.inner.meters);

@@ -20,6 +20,8 @@ use std::io::Write;
 
 /// Who is said to have done the event by which a person tries the destination.
 const TEST_ID: &str = "weir-test";
+/// Who is said to have changed a configuration, where nobody is named.
+const UNNAMED: &str = "console";
 
 pub(super) struct Segment {
     known: Known,
@@ -63,7 +65,8 @@ impl Segment {
         Track {
             r#type: "track",
             message_id,
-            user_id: Some(change.author),
+            // A key without a description is an author without a name, and an empty ID is none.
+            user_id: Some(if change.author.is_empty() { UNNAMED } else { change.author }),
             anonymous_id: None,
             timestamp: Iso(outward.time()),
             event: outward.name,

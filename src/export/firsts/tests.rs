@@ -2,7 +2,7 @@
 
 use super::*;
 use crate::evaluate::djb2;
-use crate::export::probe::{Log, exposure, outgoing, setup};
+use crate::export::probe::{Edit, Log, exposure, outgoing, setup};
 use crate::store::StoredEvent;
 use serde_json::{Value, json};
 use std::collections::BTreeSet;
@@ -194,7 +194,7 @@ fn what_is_learnt_survives_a_change_that_does_not_concern_it_and_no_other() {
         config(&user, "button_color", "grp_test"),
     ]);
     let before = setup(|_| {});
-    let table: [(fn(&mut Value), bool, [bool; 3]); 4] = [
+    let table: [(Edit, bool, [bool; 3]); 4] = [
         (|_| {}, true, [true, true, true]),
         (|project| outgoing(project, "segment")["writeKey"] = json!("other"), true, [true, true, true]),
         (|project| project["experiments"][0]["groups"][0]["name"] = json!("other"), true, [true, true, true]),
@@ -209,4 +209,11 @@ fn what_is_learnt_survives_a_change_that_does_not_concern_it_and_no_other() {
         log.scan(|first, columns, terms| firsts.scan(first, columns, terms));
         assert_eq!(told(&log, &firsts), expected, "edit {index}");
     }
+}
+
+#[test]
+fn the_table_of_pairs_is_full_just_before_it_would_double() {
+    let met: HashSet<u64> = HashSet::with_capacity(FIRSTS_KEPT);
+    assert_eq!(met.capacity(), FIRSTS_KEPT);
+    assert!(met.allocation_size() + FIRSTS_KEPT * 8 <= 65 << 20, "{} bytes and the sequences", met.allocation_size());
 }

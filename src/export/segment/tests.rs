@@ -295,6 +295,13 @@ fn a_change_of_configuration_is_told_with_its_author() {
             },
         })
     );
+    let mut log = Log::new();
+    log.change(
+        "",
+        &json!({"type": "gate", "name": "new_checkout", "author": "", "description": "gate new_checkout updated"}),
+    );
+    let unnamed = only(&setup, &log);
+    assert_eq!((&unnamed["userId"], &unnamed["properties"]["author"]), (&json!("console"), &json!("")));
     let mut narrow = metadata;
     narrow["environments"] = json!(["development", "staging"]);
     let mut log = Log::new();

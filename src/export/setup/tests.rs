@@ -1,9 +1,9 @@
 //! Which destinations there are, and when their settings are said to have changed.
 
 use super::*;
-use crate::export::probe::{outgoing, setup};
+use crate::export::probe::{Edit, outgoing, setup};
 use DestinationId::{Segment as ToSegment, Webhook as ToWebhook};
-use serde_json::{Value, json};
+use serde_json::json;
 
 #[test]
 fn a_destination_is_there_where_it_is_enabled() {
@@ -24,7 +24,7 @@ fn a_destination_is_there_where_it_is_enabled() {
 #[test]
 fn settings_are_another_destinations_or_the_rest_of_the_catalogs() {
     let before = setup(|_| {});
-    let table: [(fn(&mut Value), bool, bool); 6] = [
+    let table: [(Edit, bool, bool); 6] = [
         // edit, same for Segment, same for the webhook
         (|_| {}, true, true),
         (|project| project["experiments"][0]["groups"][0]["name"] = json!("other"), true, true),

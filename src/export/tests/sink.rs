@@ -1,5 +1,6 @@
 //! A destination on a free port of this machine: keeps what it was sent and answers as it is told. Ends with its owner.
 
+use serde_json::Value;
 use std::io::{BufRead, BufReader, Read, Write};
 use std::net::{SocketAddr, TcpListener, TcpStream};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -20,9 +21,13 @@ impl Request {
         self.head.lines().find_map(|line| line.strip_prefix(name)?.strip_prefix(": "))
     }
 
-    /// What the body holds, one entry an event: see `Words`.
-    pub fn events(&self) -> Vec<u64> {
-        serde_json::from_slice(&self.body).expect("a body of sequences")
+    /// The places in the log of the events that the body holds, by their messageIds.
+    pub fn sequences(&self) -> Vec<u64> {
+        let body: Value = serde_json::from_slice(&self.body).expect("a body is JSON");
+        let events = body["batch"].as_array().or(body["data"].as_array()).expect("a list of events");
+        let id = |event: &Value| event["messageId"].as_str().or(event["timeUUID"].as_str()).map(str::to_owned);
+        let sequence = |event| id(event)?.rsplit_once('-')?.1.parse().ok();
+        events.iter().map(|event| sequence(event).expect("a sequence in the messageId")).collect()
     }
 }
 
@@ -95,6 +100,7 @@ impl Drop for Sink {
 }
 
 fn converse(shared: &Shared, stream: TcpStream, connection: usize) -> std::io::Result<()> {
+    stream.set_nodelay(true)?;
     let mut writer = stream.try_clone()?;
     let mut reader = BufReader::new(stream);
     loop {
