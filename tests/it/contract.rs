@@ -5,6 +5,7 @@ mod catalog;
 mod commands;
 mod console;
 mod counts;
+mod destinations;
 mod encodings;
 mod examples;
 mod explore;

@@ -3,9 +3,9 @@
 //! dead letters.
 
 mod backlog;
-mod books;
+pub mod books;
 mod choice;
-mod fake;
+pub mod fake;
 mod hands;
 mod hook;
 mod isolation;
@@ -13,9 +13,9 @@ mod killed;
 mod network;
 mod replies;
 mod rings;
-mod segment;
+pub mod segment;
 mod shape;
-mod wire;
+pub mod wire;
 
 use crate::running::{CONSOLE_KEY, Server, project, until};
 use fake::Fake;
