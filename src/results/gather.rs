@@ -238,11 +238,18 @@ impl Gathered {
         let plain = self.plain.iter().map(|plain| plain.entries.bytes()).sum::<usize>();
         let filtered = self.filtered.iter().map(|filtered| filtered.entries.bytes()).sum::<usize>();
         let units = self.roster.len() * 16 * self.exposures.len() + self.roster.bytes();
-        plain + filtered + self.any.bytes() + units + self.census.bytes()
+        let strata = self.strata.as_ref().map_or(0, Strata::bytes);
+        plain + filtered + self.any.bytes() + units + strata + self.census.bytes()
     }
 
-    /// Reads on to the end of the log. `false` if what is gathered grew beyond `bound` bytes, and reading stopped there.
-    pub fn read_on<L: Log + ?Sized>(&mut self, log: &L, until: Timestamp, bound: usize) -> Result<bool, LogError> {
+    /// Reads on to the end of the log. `fits` is asked now and then whether so many bytes may be held; if not, reading stops
+    /// there, and this is `false`.
+    pub fn read_on<L: Log + ?Sized>(
+        &mut self,
+        log: &L,
+        until: Timestamp,
+        fits: &dyn Fn(usize) -> bool,
+    ) -> Result<bool, LogError> {
         self.reading += 1;
         // A report goes on from the one before it, so what lay before that one's end is settled.
         self.beyond.retain(|(time, _)| *time >= self.until.0);
@@ -259,7 +266,7 @@ impl Gathered {
             let skipped = read_to.0.saturating_sub(first.0) as usize;
             self.take(&read, columns, texts, skipped.min(columns.len()), Wanted::All);
             self.read_to = Sequence(first.0 + columns.len() as u64);
-            within_bound = self.bytes() <= bound;
+            within_bound = fits(self.bytes());
             if within_bound { ControlFlow::Continue(()) } else { ControlFlow::Break(()) }
         })?;
         if within_bound {
