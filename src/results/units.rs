@@ -378,6 +378,7 @@ impl Units {
     }
 
     /// The memberships of a unit: its own if it takes part, and those in further groups.
+    #[inline]
     pub fn memberships(&self, unit: u32) -> impl Iterator<Item = &Member> {
         let more = if self.more.is_empty() { None } else { self.more.get(&unit) };
         let further = more.into_iter().flatten().map(|at| &self.members[*at as usize]);
