@@ -118,7 +118,7 @@ impl ResultsError {
     }
 }
 
-/// So many bytes of gathered events and units may be held by default.
+/// So many bytes of gathered events and units may be held for a report that is made by itself.
 pub const GATHERED_BYTES: usize = 1 << 30;
 
 /// Answers a question from all that is in the log.
