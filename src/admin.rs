@@ -3,6 +3,7 @@
 
 mod change;
 mod config_change;
+mod destinations;
 mod events;
 mod explore;
 mod exposure;
@@ -16,11 +17,14 @@ mod preview;
 mod pulse;
 mod question;
 mod rollout;
+mod seen;
 mod session;
 mod state;
 mod status;
+mod valve;
 
 pub use change::{Applied, ApplyOptions};
+pub use destinations::{DeadLetterDetail, DestinationBrief, LetterCount, Moved, Replay};
 pub use events::{DEFAULT_ROWS, EventRow, EventsQuery, MAX_ROWS, NameRow, Page, Pagination, Since, Skipped};
 pub use history::AuditRow;
 pub use item::{Action, DRY_RUN, Deed, ItemChange, ItemMetadata, Listed, overrides_of};
@@ -32,6 +36,7 @@ pub use question::{ResultsQuery, Subject};
 pub use session::{ConsoleLink, Session};
 pub use state::State;
 pub use status::Status;
+pub use valve::{CHOSEN_NAMES, Selected, Selection, ValveName, ValveQuery};
 
 use crate::catalog::Mistake;
 use crate::clock::Clock;
@@ -143,6 +148,7 @@ struct Inner {
     reports: Reports,
     exports: Exports,
     unknown_id_types: status::UnknownIdTypes,
+    seen_names: seen::SeenNames,
     /// One change at a time: a change is planned against the catalog that it replaces.
     changing: Mutex<()>,
     started: Timestamp,
@@ -177,6 +183,7 @@ impl Admin {
     ) -> Result<Admin, LoadError> {
         let state = State::load(&store, &limits, None)?;
         lists::complete(&state.catalog, &store, &writer);
+        destinations::complete(&state.catalog, &store, &writer)?;
         exports.set_up(state.setup(&store));
         let started = clock.now();
         let state = ArcSwap::from_pointee(state);
@@ -192,6 +199,7 @@ impl Admin {
             reports: Reports::new(results_memory),
             exports,
             unknown_id_types: status::UnknownIdTypes::default(),
+            seen_names: seen::SeenNames::default(),
             changing: Mutex::new(()),
             started,
         };

@@ -59,7 +59,7 @@ pub use pattern::Pattern;
 pub use plan::{ApplyOptions, Change, Kept, Plan, WhyKept};
 pub use project_file::ProjectFile;
 pub use rule::{Condition, ConditionType, Operator, RolloutStep, Rule, Target};
-pub use secret::{HIDDEN, SECRET_FIELDS, Secret};
+pub use secret::{HIDDEN, Secret, with_secrets};
 pub use segment::{Segment, SegmentType};
 pub use settings::{DEFAULT_ENVIRONMENTS, Settings, UtcOffset};
 pub use user_metric::UserMetric;

@@ -38,7 +38,9 @@ pub const DEFAULT_ENQUEUE_WAIT: Duration = Duration::from_secs(2);
 pub const DEFAULT_DEDUPLICATION_HOURS: u64 = 24;
 /// Memory for the fingerprints of recent messageIds; when it is used up the window shrinks.
 pub const DEFAULT_DEDUPLICATION_MEMORY: u64 = 64 << 20;
-pub const DEFAULT_RESULTS_MEMORY: u64 = 1 << 30;
+/// Memory for what reports are made of. What makes a report of ten million events takes a third of a GiB beside it, and both
+/// together stay below one.
+pub const DEFAULT_RESULTS_MEMORY: u64 = 640 << 20;
 /// How long a destination may take for a request, from connecting to the last byte of its reply.
 pub const DEFAULT_EXPORT_TIMEOUT: Duration = Duration::from_secs(30);
 /// The longest wait between two attempts, unless the destination asks for another.

@@ -7,6 +7,8 @@ mod instruments;
 
 pub use instruments::{Counter, Family, Gauge, Histogram, Requests};
 
+use crate::event::Source;
+
 /// Turns the table into the struct `Meters` and its rendering. A family has one HELP and one TYPE line and one or more
 /// members; a member is a field, with the labels that tell it from its siblings.
 macro_rules! meters {
@@ -50,6 +52,19 @@ meters! {
         events_duplicate ["outcome=\"duplicate\""],
         events_filtered ["outcome=\"filtered\""],
         events_rejected ["outcome=\"rejected\""],
+    }
+    counter "weir_events_filtered_total" "Filtered events by source and reason; they add up to the filtered ones." {
+        filtered_segment_filter ["source=\"segment\",reason=\"event_filter\""],
+        filtered_segment_off ["source=\"segment\",reason=\"integrations_off\""],
+        filtered_rudderstack_filter ["source=\"rudderstack\",reason=\"event_filter\""],
+        filtered_rudderstack_off ["source=\"rudderstack\",reason=\"integrations_off\""],
+        filtered_webhook_filter ["source=\"webhook\",reason=\"event_filter\""],
+        filtered_sdk_internal ["source=\"statsig\",reason=\"sdk_internal\""],
+    }
+    counter "weir_deliveries_turned_away_total" "Requests that a disabled integration turned away; each is one rejected event." {
+        turned_away_segment ["source=\"segment\""],
+        turned_away_rudderstack ["source=\"rudderstack\""],
+        turned_away_webhook ["source=\"webhook\""],
     }
     counter "weir_unknown_id_types_total" "IDs whose type the project does not have; they were left out of their events." {
         unknown_id_types
@@ -123,6 +138,24 @@ meters! {
     gauge "weir_export_paused" "Whether a destination is paused: 1 or 0." {
         export_segment_paused ["destination=\"segment\""],
         export_webhook_paused ["destination=\"webhook\""],
+    }
+}
+
+impl Meters {
+    /// The counter of events that a source's valve kept out for a reason, if that has one of its own.
+    pub fn kept_out(&self, source: Source, reason: &str) -> Option<&Counter> {
+        Some(match (source, reason) {
+            (Source::Segment, "event_filter") => &self.filtered_segment_filter,
+            (Source::Segment, "integrations_off") => &self.filtered_segment_off,
+            (Source::Segment, "integration_disabled") => &self.turned_away_segment,
+            (Source::Rudderstack, "event_filter") => &self.filtered_rudderstack_filter,
+            (Source::Rudderstack, "integrations_off") => &self.filtered_rudderstack_off,
+            (Source::Rudderstack, "integration_disabled") => &self.turned_away_rudderstack,
+            (Source::Webhook, "event_filter") => &self.filtered_webhook_filter,
+            (Source::Webhook, "integration_disabled") => &self.turned_away_webhook,
+            (Source::Statsig, "sdk_internal") => &self.filtered_sdk_internal,
+            _ => return None,
+        })
     }
 }
 

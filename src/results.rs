@@ -118,13 +118,13 @@ impl ResultsError {
     }
 }
 
-/// So many bytes of gathered events and units may be held by default.
+/// So many bytes of gathered events and units may be held for a report that is made by itself.
 pub const GATHERED_BYTES: usize = 1 << 30;
 
 /// Answers a question from all that is in the log.
 pub fn conclude<L: Log + ?Sized>(log: &L, question: &Question, options: &Options) -> Result<Report, ResultsError> {
     let mut state = State::new(Basis::of(log.terms(), question, options)?);
-    state.report(log, question, options, GATHERED_BYTES)
+    state.report(log, question, options, &|bytes| bytes <= GATHERED_BYTES)
 }
 
 /// From when to when exposures and events count.

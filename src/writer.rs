@@ -12,7 +12,7 @@ mod tests;
 mod worker;
 
 use crate::clock::Clock;
-use crate::event::{Outcome, Sequence};
+use crate::event::{Outcome, Sequence, Source};
 use crate::meters::Meters;
 use crate::store::{
     Appender, Applied, Change, CommitError, DocumentChange, Job, NewColumn, Prepared, Store, Submission,
@@ -445,6 +445,11 @@ impl Writer {
                 self.meters.events_duplicate.add(applied.duplicates);
                 self.meters.events_filtered.add(refused.filtered);
                 self.meters.events_rejected.add(refused.rejected);
+                for (source, reason, count) in refused.by_reason {
+                    if let Some(counter) = self.meters.kept_out(source, reason) {
+                        counter.add(count);
+                    }
+                }
                 let all = applied.stored + applied.duplicates + refused.filtered + refused.rejected;
                 self.meters.events_received.add(all);
                 // The client may have hung up meanwhile; its events are stored all the same.
@@ -513,10 +518,11 @@ enum Waiting {
 }
 
 /// Events of a submission that were never meant to be stored.
-#[derive(Clone, Copy)]
 struct Refused {
     filtered: u64,
     rejected: u64,
+    /// The same by source and reason.
+    by_reason: Vec<(Source, &'static str, u64)>,
 }
 
 impl Refused {
@@ -524,6 +530,7 @@ impl Refused {
         let sum = |outcome| {
             submission.tallies.iter().filter(|(tally, _)| tally.outcome == outcome).map(|(_, count)| count).sum()
         };
-        Refused { filtered: sum(Outcome::Filtered), rejected: sum(Outcome::Rejected) }
+        let by_reason = submission.tallies.iter().map(|(tally, count)| (tally.source, tally.reason, *count));
+        Refused { filtered: sum(Outcome::Filtered), rejected: sum(Outcome::Rejected), by_reason: by_reason.collect() }
     }
 }

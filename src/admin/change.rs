@@ -133,6 +133,7 @@ pub(super) fn documents<'a>(
         documents.push(remove(&ItemRef { kind: item.kind, id: item.id.clone() }, before, author, now));
     }
     documents.extend(super::lists::changes(before, after));
+    documents.extend(super::destinations::changes(before, after));
     documents
 }
 

@@ -88,7 +88,9 @@ fn metadata(before: &Catalog, after: &Catalog, item: &ItemRef, became: Became, a
     if let (Some(old), Some(new)) = (document(before, item), document(after, item)) {
         let changes = changes(item.kind, &old, &new);
         let fields: Vec<&str> = changes.keys().map(String::as_str).collect();
-        description = format!("{description}: {}", fields.join(", "));
+        if !fields.is_empty() {
+            description = format!("{description}: {}", fields.join(", "));
+        }
         if let Some(environments) = environments(&old, &new, &fields) {
             metadata["environments"] = json!(environments);
         }

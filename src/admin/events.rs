@@ -189,7 +189,7 @@ impl Admin {
         Ok(Since { rows, next: snapshot.next_sequence(), skipped })
     }
 
-    fn rows(
+    pub(super) fn rows(
         &self,
         snapshot: &Snapshot,
         events: impl Iterator<Item = StoredEvent>,

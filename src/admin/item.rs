@@ -113,6 +113,11 @@ impl Admin {
         let body = body_of(&change.body)?;
         // A panic while it was held changed nothing: a change is one transaction.
         let _one_at_a_time = self.inner.changing.lock().unwrap_or_else(PoisonError::into_inner);
+        self.change_alone(change, body)
+    }
+
+    /// The same for who holds off all other changes; `body` is what the request says.
+    pub(super) fn change_alone(&self, change: &ItemChange, body: Value) -> Result<Value, AdminError> {
         let (state, now) = (self.state(), self.now());
         let snapshot = self.store().snapshot()?;
         let wanted = Wanted::of(&state.catalog, change, body, now, &|| format!("{:032x}", self.random_u128()))?;

@@ -247,4 +247,4 @@ pub(super) fn complete(catalog: &Catalog, store: &Store, writer: &Handle) {
 }
 
 #[cfg(test)]
-mod tests;
+pub(super) mod tests;

@@ -46,7 +46,10 @@ impl State {
         }
         store.remember_for(catalog.settings().deduplication_hours.map(|hours| i64::from(hours) * 3_600_000));
         let keys = KeyRing::new(keys);
-        let rules = rules(&catalog, &keys, snapshot.terms(), store.id(), limits);
+        let mut rules = rules(&catalog, &keys, snapshot.terms(), store.id(), limits);
+        if let Some(before) = before {
+            rules.follow(&before.rules);
+        }
         let time = time(&catalog, snapshot.catalog_time()?);
         let same = before.filter(|before| before.release.time == time);
         let release = match same {

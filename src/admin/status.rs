@@ -1,6 +1,6 @@
 //! How the house is: what arrived and what became of it, and how far behind anything is. Reads only.
 
-use super::{Admin, AdminError};
+use super::{Admin, AdminError, DestinationBrief};
 use crate::event::{Outcome, Source};
 use schemars::JsonSchema;
 use serde::Serialize;
@@ -38,6 +38,9 @@ pub struct Status {
     pub filtered: u64,
     pub rejected: u64,
     pub not_stored: Vec<NotStored>,
+    /// Requests of all time that a disabled integration turned away, by source. Their bodies were not looked into, so each is
+    /// counted as one rejected event.
+    pub turned_away: BTreeMap<&'static str, u64>,
     /// ID types that events named and the project does not have, with how many IDs were left out since the start.
     pub unknown_id_types: BTreeMap<String, u64>,
     /// Events that are committed but not yet sealed into a block.
@@ -47,6 +50,8 @@ pub struct Status {
     pub experiments: usize,
     /// Whether events are taken.
     pub accepting: bool,
+    /// Where events are sent to, and how far behind that is; `/console/v1/destinations` has all of it.
+    pub destinations: Vec<DestinationBrief>,
 }
 
 impl Admin {
@@ -81,6 +86,11 @@ impl Admin {
             };
             not_stored.push(NotStored { source: source.as_str(), outcome: outcome.as_str(), reason, count });
         }
+        let takes = [Source::Segment, Source::Rudderstack, Source::Webhook];
+        let mut turned_away: BTreeMap<&'static str, u64> = takes.map(|source| (source.as_str(), 0)).into();
+        for row in not_stored.iter().filter(|row| row.reason == "integration_disabled") {
+            *turned_away.entry(row.source).or_default() += row.count;
+        }
         let total = |outcome: Outcome| {
             not_stored.iter().filter(|row| row.outcome == outcome.as_str()).map(|row| row.count).sum::<u64>()
         };
@@ -99,12 +109,14 @@ impl Admin {
             filtered,
             rejected,
             not_stored,
+            turned_away,
             unknown_id_types: self.unknown_id_types().clone(),
             unsealed: stored - snapshot.sealed().0,
             names: snapshot.terms().names.len(),
             gates: state.catalog.gates().len(),
             experiments: state.catalog.experiments().len(),
             accepting: self.writer().is_running(),
+            destinations: self.destinations_in_brief()?,
         })
     }
 }

@@ -53,12 +53,14 @@ pub struct WebhookIntegration {
 pub struct Incoming {
     /// Whether events are taken at all. A disabled integration answers 403.
     pub is_enabled: bool,
-    /// Which fields of a message name which units, beside userId. `statsigCustomIDs` in an event wins over this.
+    /// Which fields of a message name which units, beside userId. `statsigCustomIDs` in an event, or the IDs of a webhook's
+    /// `user`, win over this; of two rows with one ID type the first whose field has a value does.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub map_identifiers: Vec<MapIdentifier>,
     /// Whether an event whose name is not in `events` is taken.
     pub include_new_events: bool,
-    /// Event names, without the prefix, and whether each is taken.
+    /// Event names, without the prefix, and whether each is taken: `Order Completed`, `page:Home`, `screen:Cart`, `page`,
+    /// `group`, `identify`, `alias`.
     #[serde(skip_serializing_if = "BTreeMap::is_empty")]
     pub events: BTreeMap<String, bool>,
 }
@@ -67,7 +69,7 @@ pub struct Incoming {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct MapIdentifier {
-    /// The name of a top-level field, such as `anonymousId`.
+    /// The name of a top-level field, such as `anonymousId`. A field within an object cannot be named.
     pub field: String,
     /// `userID`, `stableID` or a custom ID type.
     pub id_type: String,

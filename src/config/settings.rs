@@ -54,7 +54,7 @@ pub struct Settings {
     /// Memory for remembered messageIds; the window shrinks when it is used up [default: 64MiB]
     #[arg(long, env = "WEIR_DEDUPLICATION_MEMORY", value_name = "SIZE")]
     pub deduplication_memory: Option<Size>,
-    /// Memory for what reports are made of: with less, they are made from exposed units only and more slowly [default: 1GiB]
+    /// Memory for what reports are made of: with less, they are made from exposed units only and more slowly [default: 640MiB]
     #[arg(long, env = "WEIR_RESULTS_MEMORY", value_name = "SIZE")]
     pub results_memory: Option<Size>,
     /// Time that a destination has for a request, from connecting to the end of its reply [default: 30s]

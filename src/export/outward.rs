@@ -52,7 +52,7 @@ impl<'e> Outward<'e> {
         if let (Some(about), Some(subject)) = (self.about, &event.subject) {
             if event.kind == Kind::LayerExposure {
                 self.name = EXPERIMENT_EXPOSURE;
-                metadata.put("layer", &*subject.name);
+                metadata.put("layer", known.names.name_of(&subject.name).unwrap_or(&subject.name));
             }
             metadata.put(if about.is_gate { "gate" } else { "config" }, about.name);
             if let Some(experiment) = about.experiment {

@@ -45,7 +45,9 @@ impl BodyError {
         self.to_string()
     }
 
-    /// What the writer is told: one rejected event, with the body to look at. `batch` is an empty one.
+    /// What the writer is told: one rejected event, with the body to look at. `batch` is an empty one. Of what a disabled
+    /// integration turned away only the count is kept: whoever disabled it wants nothing of it here, and it would soon
+    /// fill the list of what was refused.
     pub fn submission(
         &self,
         source: Source,
@@ -54,6 +56,10 @@ impl BodyError {
         rules: &Rules,
         batch: Batch,
     ) -> Submission {
-        reject_body(self.code(), &self.message(), source, body, arrival.received, rules, batch)
+        let mut told = reject_body(self.code(), &self.message(), source, body, arrival.received, rules, batch);
+        if matches!(self, BodyError::IntegrationDisabled { .. }) {
+            told.samples.clear();
+        }
+        told
     }
 }

@@ -4,6 +4,7 @@
 use super::message::Tier;
 use super::reader::{Entries, Read, Reader};
 use super::scalar::Scalar;
+use crate::event::TermId;
 
 #[derive(Debug, Default)]
 pub(super) struct Record<'a> {
@@ -19,6 +20,36 @@ pub(super) struct Record<'a> {
     /// What may not be stored stands somewhere in the text, be it under a key that a later one replaced.
     pub has_private_attributes: bool,
     pub has_write_key: bool,
+    /// The rows of Map Identifiers; only webhooks have any.
+    pub map_identifiers: &'a [(String, TermId)],
+    /// Fields beside the above that a row names: place among the rows, value.
+    mapped: Vec<(usize, Scalar<'a>)>,
+}
+
+impl<'a> Record<'a> {
+    /// One whose top-level fields may name units.
+    pub fn mapping(map_identifiers: &'a [(String, TermId)]) -> Record<'a> {
+        Record { map_identifiers, ..Record::default() }
+    }
+
+    /// A top-level field that Map Identifiers names.
+    pub fn field(&self, name: &str) -> Option<&Scalar<'a>> {
+        match name {
+            "event" | "eventName" => Some(&self.name),
+            "value" => Some(&self.value),
+            "time" | "timestamp" => Some(&self.time),
+            "messageId" => Some(&self.message_id),
+            _ => {
+                let wanted = self.row(name)?;
+                self.mapped.iter().rev().find(|(row, _)| *row == wanted).map(|(_, value)| value)
+            }
+        }
+    }
+
+    /// The first row that names a field.
+    fn row(&self, name: &str) -> Option<usize> {
+        self.map_identifiers.iter().position(|(field, _)| field == name)
+    }
 }
 
 /// A `StatsigUser`.
@@ -61,6 +92,7 @@ pub(super) enum RecordKey {
     Sdk,
     Metadata,
     WriteKey,
+    Mapped(usize),
     Other,
 }
 
@@ -77,7 +109,7 @@ impl<'a> Entries<'a> for Record<'a> {
             "statsigMetadata" => RecordKey::Sdk,
             "metadata" => RecordKey::Metadata,
             "writeKey" => RecordKey::WriteKey,
-            _ => RecordKey::Other,
+            _ => self.row(name).map_or(RecordKey::Other, RecordKey::Mapped),
         }
     }
 
@@ -106,6 +138,10 @@ impl<'a> Entries<'a> for Record<'a> {
             RecordKey::WriteKey => {
                 self.has_write_key = true;
                 return reader.skip(room);
+            }
+            RecordKey::Mapped(row) => {
+                self.mapped.push((row, reader.scalar(room)?));
+                return Ok(());
             }
             RecordKey::Other => return reader.skip(room),
         };

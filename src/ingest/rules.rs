@@ -164,6 +164,11 @@ pub struct Rules {
 }
 
 impl Rules {
+    /// Takes over what rules that these replace have learned: a change of the project must not make new room for names.
+    pub fn follow(&mut self, before: &Rules) {
+        self.tallied_names = before.tallied_names.clone();
+    }
+
     /// Whether a messageId is one that this store gives to what it exports: `weir-<store id>-<sequence>`.
     pub(super) fn exported_here(&self, message_id: &str) -> bool {
         let rest = message_id.strip_prefix("weir-").and_then(|rest| rest.strip_prefix(self.store_id.as_str()));

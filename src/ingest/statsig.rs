@@ -199,6 +199,11 @@ impl Normaliser<'_> {
         for sdk in [&record.sdk, self.sdk] {
             units.claim(self.rules.id_types.stable_id, "stableID", &sdk.stable_id)?;
         }
+        for (field, id_type) in record.map_identifiers {
+            if let Some(value) = record.field(field) {
+                units.claim(*id_type, field, value)?;
+            }
+        }
         let (kind, subject) = match self.source_rules {
             None => exposure(name, &record.metadata, self.rules)?,
             Some(_) => (Kind::Custom, None),

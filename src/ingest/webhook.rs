@@ -19,16 +19,17 @@ pub fn webhook_rudderstack(body: &[u8], arrival: &Arrival, rules: &Rules, batch:
 }
 
 /// Takes Statsig's generic webhook: `{user: {userID, customIDs, ...}, event, value, metadata, timestamp}`, or an array of
-/// such. A `messageId` keeps repetitions out.
+/// such. A `messageId` keeps repetitions out. What `user` says of IDs goes before Map Identifiers.
 pub fn webhook_event(body: &[u8], arrival: &Arrival, rules: &Rules, batch: Batch) -> Result<Intake, BodyError> {
     if !rules.webhook.enabled {
         return Err(BodyError::IntegrationDisabled { source_name: Source::Webhook });
     }
     let mut cursor = Cursor::new(utf8(body)?);
     let mut items = Vec::new();
+    let record = || Record::mapping(&rules.webhook.map_identifiers);
     match cursor.peek() {
-        Some(b'[') => item::list(&mut cursor, &rules.limits, &mut items, Record::default)?,
-        Some(b'{') => items.push(item::next(&mut cursor, &rules.limits, Record::default())?),
+        Some(b'[') => item::list(&mut cursor, &rules.limits, &mut items, record)?,
+        Some(b'{') => items.push(item::next(&mut cursor, &rules.limits, record())?),
         _ => return Err(cursor.not_an_object(" or an array of objects")),
     }
     cursor.end()?;

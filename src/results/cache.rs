@@ -76,9 +76,10 @@ impl Reports {
         if guard.state.read_to() > as_of.0 {
             // This reader's log is older than what was read for another; it answers for itself.
             drop(guard);
-            return State::new(basis).report(log, question, options, self.bound).map(Arc::new);
+            return State::new(basis).report(log, question, options, &|bytes| bytes <= self.bound).map(Arc::new);
         }
-        let report = Arc::new(guard.state.report(log, question, options, self.bound)?);
+        let fits = |bytes| self.make_room(&basis, bytes);
+        let report = Arc::new(guard.state.report(log, question, options, &fits)?);
         guard.made.retain(|made| !is_asked(made));
         let surplus = (guard.made.len() + 1).saturating_sub(REPORTS_OF_A_BASIS);
         guard.made.drain(..surplus);
@@ -105,19 +106,37 @@ impl Reports {
         shared
     }
 
-    /// Lets those go that were not used for longest, until all together are within the bound.
+    /// Whether a basis may hold so many bytes while it is gathered. Others go for it at once: if they went when it is done,
+    /// both would be there until then.
+    fn make_room(&self, basis: &Basis, bytes: usize) -> bool {
+        let mut kept = lock(&self.kept);
+        if let Some(one) = kept.iter_mut().find(|kept| kept.basis == *basis) {
+            one.bytes = bytes;
+        }
+        self.let_go(&mut kept, basis);
+        bytes <= self.bound
+    }
+
     fn leave(&self, basis: &Basis, bytes: usize, reports: usize) {
         let mut kept = lock(&self.kept);
         if let Some(one) = kept.iter_mut().find(|kept| kept.basis == *basis) {
             (one.bytes, one.reports) = (bytes, reports);
         }
+        self.let_go(&mut kept, basis);
+    }
+
+    /// Lets those go that were not used for longest, until all together are within the bound. One stays whatever it holds.
+    fn let_go(&self, kept: &mut Vec<Kept>, stays: &Basis) {
         let mut all: usize = kept.iter().map(|kept| kept.bytes + kept.reports).sum();
-        let mut gone = 0;
-        while (all > self.bound || kept.len() - gone > BASES) && gone + 1 < kept.len() {
-            all -= kept[gone].bytes + kept[gone].reports;
-            gone += 1;
-        }
-        kept.drain(..gone);
+        let mut count = kept.len();
+        kept.retain(|kept| {
+            let goes = (all > self.bound || count > BASES) && kept.basis != *stays;
+            if goes {
+                all -= kept.bytes + kept.reports;
+                count -= 1;
+            }
+            !goes
+        });
     }
 
     /// How many bytes are held: what was gathered, and the reports made of it.

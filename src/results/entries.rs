@@ -70,7 +70,8 @@ impl Entries {
     }
 
     pub fn bytes(&self) -> usize {
-        (self.old.capacity() + self.recent.capacity()) * size_of::<Entry>()
+        // Room that was never written to takes no memory.
+        (self.old.len() + self.recent.len()) * size_of::<Entry>()
     }
 
     /// How many are not in order yet.
@@ -89,6 +90,8 @@ impl Entries {
             self.merged = self.merged.max(newest.unwrap_or(0));
             if self.old.is_empty() {
                 std::mem::swap(&mut self.old, &mut self.recent);
+                // They grew by doubling, or got the room of a larger source, and what comes next lies apart.
+                self.old.shrink_to_fit();
             } else {
                 merge(&mut self.old, &mut self.recent);
             }

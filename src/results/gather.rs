@@ -4,23 +4,24 @@
 
 mod again;
 mod reading;
+mod taking;
 
 pub(super) use again::Seen;
 pub(super) use reading::is_plain;
 
-use reading::{Reading, StrataReader, by_text, makes_metrics};
+use reading::Reading;
 
 use super::census::Census;
 use super::definition::{EventName, EventSource};
-use super::entries::{Entries, Entry};
+use super::entries::Entries;
 use super::filter::{Passing, Sieve, TextFilter, UnitFilter};
 use super::options::Breakdown;
-use super::roster::{NOBODY, Roster};
-use super::strata::{NO_TEXT, Strata, Texts};
+use super::roster::Roster;
+use super::strata::{Strata, Texts};
 use super::units::{Exposures, SeenExposure};
 use super::{Log, LogError};
 use crate::event::{Sequence, Timestamp};
-use crate::store::{Columns, FieldColumn, Terms};
+use crate::store::Terms;
 use std::collections::BTreeMap;
 use std::ops::ControlFlow;
 
@@ -90,8 +91,6 @@ pub(super) struct Gathered {
     passing: Option<Passing>,
     /// The texts by which events are told apart.
     labels: Texts,
-    /// By unit: how many events that metrics can be made of it has in the period.
-    seen: Vec<u32>,
     census: Census,
     /// By event name.
     plain: Vec<Plain>,
@@ -99,7 +98,7 @@ pub(super) struct Gathered {
     any: Entries,
     /// Whether units without an exposure are left out; then more cannot be read.
     exposed_only: bool,
-    /// Room for a block's hashes and numbers.
+    /// Room for the hashes of some rows and the numbers of a block's.
     hashes: Vec<u64>,
     numbers: Vec<u32>,
 }
@@ -144,7 +143,6 @@ impl Gathered {
             roster: Roster::default(),
             exposures,
             ahead: Vec::new(),
-            seen: Vec::new(),
             census: Census::default(),
             plain: Vec::new(),
             any: Entries::default(),
@@ -185,7 +183,7 @@ impl Gathered {
 
     /// How many events that metrics can be made of a unit has in the period.
     pub fn events_of(&self, unit: u32) -> u32 {
-        self.seen.get(unit as usize).copied().unwrap_or(0)
+        self.roster.events(unit)
     }
 
     pub fn census(&self) -> &Census {
@@ -239,12 +237,19 @@ impl Gathered {
     pub fn bytes(&self) -> usize {
         let plain = self.plain.iter().map(|plain| plain.entries.bytes()).sum::<usize>();
         let filtered = self.filtered.iter().map(|filtered| filtered.entries.bytes()).sum::<usize>();
-        let units = self.roster.len() * (16 + 16 * self.exposures.len() + 4);
-        plain + filtered + self.any.bytes() + units + self.census.bytes()
+        let units = self.roster.len() * 16 * self.exposures.len() + self.roster.bytes();
+        let strata = self.strata.as_ref().map_or(0, Strata::bytes);
+        plain + filtered + self.any.bytes() + units + strata + self.census.bytes()
     }
 
-    /// Reads on to the end of the log. `false` if what is gathered grew beyond `bound` bytes, and reading stopped there.
-    pub fn read_on<L: Log + ?Sized>(&mut self, log: &L, until: Timestamp, bound: usize) -> Result<bool, LogError> {
+    /// Reads on to the end of the log. `fits` is asked now and then whether so many bytes may be held; if not, reading stops
+    /// there, and this is `false`.
+    pub fn read_on<L: Log + ?Sized>(
+        &mut self,
+        log: &L,
+        until: Timestamp,
+        fits: &dyn Fn(usize) -> bool,
+    ) -> Result<bool, LogError> {
         self.reading += 1;
         // A report goes on from the one before it, so what lay before that one's end is settled.
         self.beyond.retain(|(time, _)| *time >= self.until.0);
@@ -261,7 +266,7 @@ impl Gathered {
             let skipped = read_to.0.saturating_sub(first.0) as usize;
             self.take(&read, columns, texts, skipped.min(columns.len()), Wanted::All);
             self.read_to = Sequence(first.0 + columns.len() as u64);
-            within_bound = self.bytes() <= bound;
+            within_bound = fits(self.bytes());
             if within_bound { ControlFlow::Continue(()) } else { ControlFlow::Break(()) }
         })?;
         if within_bound {
@@ -351,144 +356,6 @@ impl Gathered {
         let mut room = Vec::new();
         for entries in all {
             entries.settle(units, &mut room);
-        }
-    }
-
-    fn take(&mut self, read: &Reading, columns: &Columns, texts: &[FieldColumn], skipped: usize, wanted: Wanted) {
-        let nobody = Vec::new();
-        let units = read.id_type.and_then(|id_type| columns.units_of(id_type)).unwrap_or(&nobody);
-        let is_exposure = |row: usize| read.is_relevant(columns.subject[row]);
-        let is_event =
-            |row: usize| makes_metrics(columns.kind[row]) && read.is_in_environment(columns.environment[row]);
-        // The hash of each row that counts, 0 for the others.
-        let mut hashes = std::mem::take(&mut self.hashes);
-        let mut numbers = std::mem::take(&mut self.numbers);
-        hashes.clear();
-        numbers.clear();
-        hashes.extend((0..columns.len()).map(|row| {
-            let counts = row >= skipped
-                && match wanted {
-                    Wanted::All => is_event(row) || is_exposure(row),
-                    Wanted::Exposures => is_exposure(row),
-                    Wanted::EventsOfTheExposed => is_event(row),
-                };
-            if counts { units.get(row).copied().unwrap_or(0) } else { 0 }
-        }));
-        self.roster.numbers(&hashes, wanted != Wanted::EventsOfTheExposed, &mut numbers);
-        if wanted != Wanted::EventsOfTheExposed {
-            let mut strata = StrataReader::new(read, columns, texts);
-            for row in (skipped..columns.len()).filter(|row| is_exposure(*row)) {
-                let mut exposure = SeenExposure {
-                    subject: columns.subject[row],
-                    time: Timestamp(columns.time[row]),
-                    unit: numbers[row],
-                    in_environment: read.is_in_environment(columns.environment[row]),
-                    text: None,
-                    passes: true,
-                };
-                if exposure.in_environment {
-                    self.census.take_exposure(columns, row, exposure.unit != NOBODY);
-                }
-                if let Some((text, filtered)) = strata.texts(row) {
-                    exposure.text = text.map(|text| self.strata.get_or_insert_default().code(text));
-                    let mut filters = self.order.texts.iter().zip(filtered);
-                    exposure.passes = filters.all(|(filter, text)| filter.passes(text));
-                }
-                self.expose(exposure, read);
-            }
-        }
-        if wanted != Wanted::Exposures {
-            self.seen.resize(self.roster.len(), 0);
-            // No event is an exposure: what is left in `numbers` are the events of units.
-            for (row, number) in numbers.iter_mut().enumerate().skip(skipped) {
-                if !is_event(row) {
-                    *number = NOBODY;
-                    continue;
-                }
-                let has_unit = hashes[row] != 0;
-                if read.may_count(columns.time[row]) {
-                    self.census.take_event(columns, row, has_unit);
-                    // Which names have most volume does not depend on who is left out to save memory.
-                    if let Some(plain) = self.plain.get_mut(columns.name[row] as usize) {
-                        plain.volume += u64::from(has_unit);
-                    }
-                }
-                if has_unit && wanted == Wanted::EventsOfTheExposed && !self.is_exposed(*number) {
-                    *number = NOBODY;
-                }
-                if *number != NOBODY {
-                    self.take_event(read, columns, row, *number);
-                }
-            }
-            self.take_filtered(read, columns, texts, &numbers);
-        }
-        (self.hashes, self.numbers) = (hashes, numbers);
-    }
-
-    fn expose(&mut self, exposure: SeenExposure, read: &Reading) {
-        if exposure.time >= read.until && read.end.is_none_or(|end| exposure.time < end) {
-            self.ahead.push(exposure);
-            return;
-        }
-        self.latest = self.latest.max(exposure.time);
-        let in_period = read.start.is_none_or(|start| start <= exposure.time) && exposure.time < read.until;
-        let mut counted = false;
-        for exposures in &mut self.exposures {
-            let before = (self.reading > 1).then(|| exposures.standing(exposure.unit));
-            counted |= exposures.take(&exposure, in_period);
-            if before.is_some_and(|before| exposures.standing(exposure.unit) != before) {
-                self.changed.push((self.reading, exposure.unit));
-            }
-        }
-        if let (true, Some(strata)) = (counted, &mut self.strata) {
-            strata.meet(exposure.unit, exposure.time, exposure.text);
-        }
-        if let (true, Some(passing)) = (counted, &mut self.passing) {
-            passing.meet(exposure.unit, exposure.time, exposure.passes);
-        }
-    }
-
-    fn is_exposed(&self, unit: u32) -> bool {
-        self.exposures.iter().any(|exposures| exposures.has_met(unit))
-    }
-
-    fn take_event(&mut self, read: &Reading, columns: &Columns, row: usize, unit: u32) {
-        let time = columns.time[row];
-        if read.may_count(time) {
-            self.seen[unit as usize] += 1;
-            self.census.note(unit, time, columns.received[row]);
-        }
-        if time < read.until.0 {
-            self.latest = self.latest.max(Timestamp(time));
-        } else if read.end.is_none_or(|end| time < end.0) {
-            self.beyond.push((time, unit));
-        }
-        let entry = Entry { unit, mark: self.reading, time, value: columns.value[row] };
-        match self.plain.get_mut(columns.name[row] as usize) {
-            Some(plain) if plain.wanted => plain.entries.push(entry),
-            _ => {}
-        }
-        if self.order.any {
-            self.any.push(Entry { value: f64::NAN, ..entry });
-        }
-    }
-
-    /// `numbers`: by row the unit's number, `NOBODY` where the row is no event that counts.
-    fn take_filtered(&mut self, read: &Reading, columns: &Columns, texts: &[FieldColumn], numbers: &[u32]) {
-        for (filtered, look) in self.filtered.iter_mut().zip(&read.looks) {
-            let Some(look) = look else { continue };
-            let labels = look
-                .label
-                .map(|field| by_text(&texts[field], |text| text.map_or(NO_TEXT, |text| self.labels.code(text))));
-            look.each(&filtered.source, columns, texts, |row, nth, value| {
-                if numbers[row] != NOBODY {
-                    let label = match (&labels, look.label) {
-                        (Some(labels), Some(field)) => labels[texts[field].rows[nth] as usize],
-                        _ => self.reading,
-                    };
-                    filtered.entries.push(Entry { unit: numbers[row], mark: label, time: columns.time[row], value });
-                }
-            });
         }
     }
 }

@@ -57,7 +57,7 @@ pub fn preview<L: Log + ?Sized>(
         texts: Vec::new(),
     };
     let mut gathered = Gathered::new(order, Vec::new());
-    if !gathered.read_on(log, until, GATHERED_BYTES)? {
+    if !gathered.read_on(log, until, &|bytes| bytes <= GATHERED_BYTES)? {
         return Err(PreviewError::TooLarge);
     }
     let plan = Plan::of(definition);

@@ -87,13 +87,13 @@ impl State {
         self.gathered.as_ref().map_or(Sequence(0), Gathered::read_to)
     }
 
-    /// The report as of the log's end. `bound` is how many bytes may be held.
+    /// The report as of the log's end. `fits` tells whether so many bytes may be held; it is asked while they grow.
     pub fn report<L: Log + ?Sized>(
         &mut self,
         log: &L,
         question: &Question,
         options: &Options,
-        bound: usize,
+        fits: &dyn Fn(usize) -> bool,
     ) -> Result<Report, ResultsError> {
         let period = Period::of(log, question, options)?;
         // Taken out: what a failed read left behind must not be read on.
@@ -102,7 +102,7 @@ impl State {
             Some(gathered) => (gathered, left.map_or_else(Vec::new, |left| left.splits)),
             None => (self.nothing(question)?, Vec::new()),
         };
-        self.too_large |= !self.too_large && !gathered.read_on(log, period.until, bound)?;
+        self.too_large |= !self.too_large && !gathered.read_on(log, period.until, fits)?;
         if self.too_large {
             drop(gathered);
             gathered = self.nothing(question)?;

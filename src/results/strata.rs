@@ -68,6 +68,10 @@ impl Strata {
         }
     }
 
+    pub fn bytes(&self) -> usize {
+        size_of_val(self.of_unit.as_slice())
+    }
+
     /// The code of a unit's text at its first exposure.
     pub fn of(&self, unit: u32) -> u32 {
         self.of_unit.get(unit as usize).map_or(NO_TEXT, |(_, code)| *code)

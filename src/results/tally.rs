@@ -267,13 +267,19 @@ fn one(
     let mut cuped = wanted.cuped.then(|| vec![CoMoments::<2>::default(); count]);
     let mut earlier = wanted.before.then(|| vec![CoMoments::<1>::default(); count]);
     let mut with_before = vec![0u64; count];
+    // Most units that have anything have one of it: these are counted, and added together.
+    let mut ones = vec![0u64; count];
     let mut kept: Vec<Sample<1>> = Vec::new();
     samples(walk, classes, clock, wanted.cuped || wanted.before, of, |sample| {
         let Sample { class, after: [after], before: [before] } = sample;
         if after == 0.0 && before == 0.0 {
             return;
         }
-        plain[class].push([after]);
+        if after == 1.0 {
+            ones[class] += 1;
+        } else {
+            plain[class].push([after]);
+        }
         if before != 0.0 {
             with_before[class] += 1;
             if let Some(earlier) = &mut earlier {
@@ -287,6 +293,7 @@ fn one(
             kept.push(sample);
         }
     });
+    plain.iter_mut().zip(ones).for_each(|(sums, ones)| sums.push_times([1.0], ones));
     let winsorized = wanted.winsorize.map(|percentile| {
         let mut values: Vec<f64> = kept.iter().map(|sample| sample.after[0]).filter(|value| *value != 0.0).collect();
         let cap = stats::threshold(&mut values, percentile * 100.0);

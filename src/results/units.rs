@@ -101,6 +101,12 @@ impl Exposures {
         matches!(self.verdict(subject), Verdict::Group(_))
     }
 
+    /// Brings what is known of units near, all of them at once: each is waited for by itself when its exposure is taken in.
+    pub fn fetch(&self, units: impl Iterator<Item = u32>) {
+        let known = units.filter_map(|unit| self.meetings.get(unit as usize));
+        std::hint::black_box(known.fold(0, |sum, first| sum ^ first.stage));
+    }
+
     /// Takes an exposure in, and tells whether it counts: whether its unit met a group by it, at whatever stage.
     pub fn take(&mut self, exposure: &SeenExposure, in_period: bool) -> bool {
         let hindrance = circumstance(exposure.in_environment, in_period, exposure.unit != NOBODY);
@@ -372,6 +378,7 @@ impl Units {
     }
 
     /// The memberships of a unit: its own if it takes part, and those in further groups.
+    #[inline]
     pub fn memberships(&self, unit: u32) -> impl Iterator<Item = &Member> {
         let more = if self.more.is_empty() { None } else { self.more.get(&unit) };
         let further = more.into_iter().flatten().map(|at| &self.members[*at as usize]);

@@ -324,8 +324,13 @@ impl Snapshot {
 
     /// Events per hour, source and name, of the whole log.
     pub fn volumes(&self) -> Result<Volumes, ReadError> {
+        self.volumes_from(i64::MIN)
+    }
+
+    /// The same of an hour and those after it.
+    pub fn volumes_from(&self, hour: i64) -> Result<Volumes, ReadError> {
         let mut volumes = Volumes::new();
-        for entry in self.transaction.open_table(VOLUMES)?.iter()? {
+        for entry in self.transaction.open_table(VOLUMES)?.range((hour, 0, 0)..)? {
             let (key, value) = entry?;
             volumes.insert(key.value(), value.value());
         }
@@ -333,7 +338,7 @@ impl Snapshot {
             add_volumes(&mut volumes, &tail.columns);
             Ok(true)
         })?;
-        Ok(volumes)
+        Ok(volumes.split_off(&(hour, 0, 0)))
     }
 
     /// Events that were not stored, of all time: (source, outcome, reason) -> count.

@@ -148,6 +148,11 @@ fn events_are_stored_once_in_order_and_survive_sealing_and_reopening() {
     let report = house.sound();
     assert!(report.blocks > 3 && report.unsealed < 500, "{report:?}");
     assert_eq!(house.store.snapshot().unwrap().volumes().unwrap().len(), volumes.len());
+    for hour in [i64::MIN, 0, 20, 33, 34] {
+        let late: Vec<_> = volumes.keys().filter(|(of, _, _)| *of >= hour).collect();
+        let found = house.store.snapshot().unwrap().volumes_from(hour).unwrap();
+        assert_eq!(found.keys().collect::<Vec<_>>(), late, "from hour {hour}");
+    }
 
     let id = house.store.id().to_owned();
     let mut house = house.reopen();

@@ -5,6 +5,7 @@ mod catalog;
 mod commands;
 mod console;
 mod counts;
+mod destinations;
 mod encodings;
 mod examples;
 mod explore;
@@ -20,6 +21,7 @@ mod sdk;
 mod senders;
 mod slices;
 mod stream;
+mod valves;
 
 use crate::running::Server;
 use serde_json::Value;
@@ -28,7 +30,7 @@ use serde_json::Value;
 const SUCCESS: &str = r#"{"success":true}"#;
 
 /// Stored events that match a query, newest first.
-fn rows(server: &Server, query: &str) -> Vec<Value> {
+pub fn rows(server: &Server, query: &str) -> Vec<Value> {
     let answer = server.get(&format!("/console/v1/events?{query}"));
     assert_eq!(answer.status, 200, "{query}: {}", answer.body);
     list(&answer.json())
@@ -45,12 +47,12 @@ fn list(page: &Value) -> Vec<Value> {
     page["data"].as_array().unwrap_or_else(|| panic!("no list: {page}")).clone()
 }
 
-fn status(server: &Server) -> Value {
+pub fn status(server: &Server) -> Value {
     server.get("/console/v1/status").json()["data"].clone()
 }
 
 /// The codes of what was refused, newest first.
-fn rejected(server: &Server) -> Vec<String> {
+pub fn rejected(server: &Server) -> Vec<String> {
     let page = server.get("/console/v1/rejected?limit=1000").json();
     list(&page).iter().map(|row| row["code"].as_str().expect("a code").to_owned()).collect()
 }

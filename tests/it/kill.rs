@@ -3,12 +3,12 @@
 //!
 //! A kill proves nothing about fsync, because the system keeps what was written; the tests of the room `store` do that.
 
-mod dice;
+pub mod dice;
 mod flood;
 mod malformed;
-mod oracle;
-mod parcel;
-mod producer;
+pub mod oracle;
+pub mod parcel;
+pub mod producer;
 mod starved;
 mod stopped;
 
@@ -108,7 +108,7 @@ fn a_server_that_is_killed_while_it_makes_its_store_starts_again() {
 }
 
 /// `weir check` finds nothing wrong with a stopped server's store.
-fn assert_sound(server: &Server) -> String {
+pub fn assert_sound(server: &Server) -> String {
     let check = server.command(&["check", "--data", "data"]);
     let told = String::from_utf8_lossy(&check.stdout).into_owned();
     let logged = server.logged();

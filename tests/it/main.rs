@@ -3,6 +3,7 @@
 mod command_line;
 mod commands;
 mod contract;
+mod export;
 mod faults;
 mod front_door;
 mod house;

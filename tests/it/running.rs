@@ -175,6 +175,11 @@ impl Server {
         }
     }
 
+    /// Of its process, while it runs.
+    pub fn id(&self) -> u32 {
+        self.child.as_ref().expect("it runs").id()
+    }
+
     fn has_ended(&mut self) -> bool {
         self.child.as_mut().is_none_or(|child| child.try_wait().expect("a child of ours").is_some())
     }

@@ -5,7 +5,7 @@ use super::action::{With, act, become_status, fixed, merge, mistake, object};
 use super::{Deed, ItemChange};
 use crate::admin::AdminError;
 use crate::admin::config_change::called;
-use crate::catalog::{Catalog, HIDDEN, ItemKind, ItemRef, Mistake, SECRET_FIELDS, read_json, shape_of};
+use crate::catalog::{Catalog, ItemKind, ItemRef, Mistake, read_json, shape_of, with_secrets};
 use crate::event::{PRODUCTION, Timestamp};
 use serde_json::{Map, Value, json};
 
@@ -95,14 +95,8 @@ fn replaced(
     now: Timestamp,
     fresh: &dyn Fn() -> String,
 ) -> Result<Value, AdminError> {
-    // Who reads an item, changes it and sends it back does not know its secrets.
-    for secret in SECRET_FIELDS.iter().filter(|_| item.kind == ItemKind::Integration) {
-        if fields.get(*secret).is_some_and(|value| value == HIDDEN) {
-            match before.get(secret) {
-                Some(kept) => drop(fields.insert((*secret).to_owned(), kept.clone())),
-                None => drop(fields.remove(*secret)),
-            }
-        }
+    if item.kind == ItemKind::Integration {
+        with_secrets(&mut fields, before);
     }
     let old = before.as_object().cloned().unwrap_or_default();
     let mut document = if deed == Deed::Merge { old.clone() } else { Map::new() };

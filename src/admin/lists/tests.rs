@@ -15,7 +15,7 @@ use std::sync::Arc;
 const NOW: Timestamp = Timestamp(1_795_438_700_000);
 
 /// An admin over a store in a folder. `drop` the admin and stop the writer to close it.
-fn open(folder: &Path, lists: ListLimits) -> (Admin, Writing) {
+pub fn open(folder: &Path, lists: ListLimits) -> (Admin, Writing) {
     let options = Options { lists, ..Options::default() };
     let (store, appender) = Store::open(&folder.join("weir.redb"), options, [7; 32]).unwrap();
     let (clock, meters) = (Arc::new(ManualClock::at(NOW)), Arc::new(Meters::default()));

@@ -2,6 +2,7 @@
 
 use super::Check;
 use crate::catalog::integration::Incoming;
+use crate::catalog::secret::HIDDEN;
 use crate::event::PRODUCTION;
 use std::collections::HashSet;
 
@@ -97,6 +98,8 @@ fn url(check: &mut Check, place: &str, url: &str) {
     let uri = uri.filter(|uri| matches!(uri.scheme_str(), Some("http" | "https")));
     let authority = uri.as_ref().and_then(hyper::Uri::authority);
     match authority {
+        // Sent to another host than the one it was read with, or written into a file as it was read.
+        _ if url.contains(HIDDEN) => check.wrong(place, "has a part that answers do not show; write it out"),
         Some(authority) if authority.as_str().contains('@') => {
             check.wrong(place, "may not carry a user name or password");
         }

@@ -222,6 +222,11 @@ fn each_mistake_is_listed_with_its_place() {
             "password",
         ),
         (
+            |d| d["integrations"]["webhook"]["outgoing"]["url"] = json!("https://example.com/(hidden)"),
+            "integrations.webhook.outgoing.url",
+            "write it out",
+        ),
+        (
             |d| d["gates"][0]["overrides"]["failingUserIDs"] = json!(["qa-1"]),
             "gates[0].overrides.failingUserIDs[0]",
             "passing too",

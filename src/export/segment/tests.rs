@@ -212,7 +212,7 @@ fn exposures_go_out_under_the_names_of_the_integration() {
         (
             "layer",
             json!({
-                "config": "checkout_layer", "ruleID": "ship_a", "allocatedExperiment": djb2("shipping_copy"),
+                "config": djb2("checkout_layer"), "ruleID": "ship_a", "allocatedExperiment": djb2("shipping_copy"),
                 "isExplicitParameter": "true",
             }),
             experiment,

@@ -1,5 +1,6 @@
 //! The console API: who asks, what for, and the answer as JSON. What is asked is answered by the room `admin`.
 
+mod destinations;
 mod items;
 mod openapi;
 
@@ -89,6 +90,7 @@ impl House {
                 Err(error) => refuse(&error),
             },
             Call::EditIdList(edit) => self.edit_id_list(edit, name, parts, incoming).await,
+            Call::SelectNames => self.select_names(name, session.author, parts, incoming).await,
             Call::PreviewMetric => {
                 let text = match self.text(parts, incoming).await {
                     Ok(text) => text,
@@ -139,12 +141,20 @@ impl House {
             }
             Call::Items(_)
             | Call::IdList
+            | Call::ValveNames
             | Call::Item(_)
             | Call::Metric
             | Call::Versions(_)
             | Call::Rules(_)
             | Call::Rule(_)
             | Call::Overrides(_) => self.read_items(endpoint, name, part, parts).await,
+            Call::Destinations
+            | Call::Destination
+            | Call::Attempts
+            | Call::AttemptStream
+            | Call::DeadLetters
+            | Call::DeadLetter => self.read_destinations(endpoint, name, part, parts).await,
+            Call::Steer(steering) => self.steer(steering, name, part, session.author, parts, incoming).await,
             Call::Change(kind, deed) => {
                 let text = match self.text(parts, incoming).await {
                     Ok(text) => text,

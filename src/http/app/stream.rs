@@ -1,7 +1,8 @@
-//! The live stream: server-sent events, one for each stored event that a client asked for. Reads snapshots only.
+//! Live streams: server-sent events, one for each stored event that a client asked for, or for whatever else comes to be one by
+//! one. Reads only.
 
 use super::{House, blocking, refuse};
-use crate::admin::{Admin, EventsQuery};
+use crate::admin::{AdminError, EventsQuery, Skipped};
 use crate::event::Sequence;
 use crate::http::reply::Reply;
 use crate::meters::Meters;
@@ -9,6 +10,7 @@ use bytes::Bytes;
 use futures_util::stream;
 use hyper::header::HeaderValue;
 use hyper::http::request::Parts;
+use serde::Serialize;
 use std::sync::Arc;
 use std::time::Duration;
 use tokio::sync::watch;
@@ -19,13 +21,20 @@ const PACE: Duration = Duration::from_millis(100);
 /// A comment keeps proxies from closing a quiet stream, and shows when a client is gone.
 const HEARTBEAT: Duration = Duration::from_secs(15);
 /// Events in one portion. Of more only the newest are sent, and the client is told that some were left out.
-const PORTION: usize = 200;
+pub(super) const PORTION: usize = 200;
 
-struct Following {
-    admin: Admin,
-    query: EventsQuery,
-    committed: watch::Receiver<Sequence>,
-    at: Sequence,
+/// What was read of a list that only grows, from a place on.
+pub(super) struct Told<P> {
+    /// As server-sent events.
+    pub text: String,
+    /// Where to read on.
+    pub next: P,
+}
+
+struct Following<P, R> {
+    read: R,
+    grown: watch::Receiver<P>,
+    at: P,
     /// When bytes were last given to the connection.
     sent: Instant,
     _client: Client,
@@ -56,53 +65,81 @@ impl House {
         }
         let committed = self.admin.writer().committed();
         let now = *committed.borrow();
-        let last = parts.headers.get("last-event-id").and_then(|id| id.to_str().ok()?.parse::<u64>().ok());
-        let at = last.map_or(now, |id| Sequence(id.saturating_add(1).min(now.0)));
-        let client = Client::arrived(self.admin.meters());
+        let at = last_seen(parts).map_or(now, |id| Sequence(id.saturating_add(1).min(now.0)));
         let admin = self.admin.clone();
-        let following = Following { admin, query, committed, at, sent: Instant::now(), _client: client };
-        let opening = Bytes::from_static(b"retry: 1000\n\n");
-        let events = stream::unfold(following, |following| following.next());
-        let all = futures_util::StreamExt::chain(stream::once(std::future::ready(opening)), events);
-        Reply::stream(HeaderValue::from_static("text/event-stream"), all)
+        let read = move |from| {
+            let since = admin.events_since(&query, from, PORTION)?;
+            let mut text = String::new();
+            if let Some(skipped) = since.skipped {
+                text.push_str(&left_out(&skipped));
+            }
+            for row in &since.rows {
+                text.push_str(&message(row.sequence, row));
+            }
+            Ok(Told { text, next: since.next })
+        };
+        follow(self.admin.meters(), committed, at, read)
     }
 }
 
-impl Following {
-    async fn next(mut self) -> Option<(Bytes, Following)> {
+/// What a browser that comes back saw last.
+pub(super) fn last_seen(parts: &Parts) -> Option<u64> {
+    parts.headers.get("last-event-id").and_then(|id| id.to_str().ok()?.parse().ok())
+}
+
+/// One thing of the list, by which a client that comes back says how far it had got.
+pub(super) fn message(id: u64, told: &impl Serialize) -> String {
+    format!("id: {id}\ndata: {}\n\n", serde_json::to_string(told).unwrap_or_default())
+}
+
+/// That some were left out.
+pub(super) fn left_out(skipped: &Skipped) -> String {
+    format!("event: skipped\ndata: {}\n\n", serde_json::to_string(skipped).unwrap_or_default())
+}
+
+/// A stream of what a list grows by behind a place. `grown` says how far the list reaches; `read` blocks.
+pub(super) fn follow<P, R>(meters: &Arc<Meters>, grown: watch::Receiver<P>, at: P, read: R) -> Reply
+where
+    P: Copy + PartialOrd + Send + Sync + 'static,
+    R: Fn(P) -> Result<Told<P>, AdminError> + Clone + Send + Sync + 'static,
+{
+    let following = Following { read, grown, at, sent: Instant::now(), _client: Client::arrived(meters) };
+    let opening = Bytes::from_static(b"retry: 1000\n\n");
+    let told = stream::unfold(following, |following| following.next());
+    let all = futures_util::StreamExt::chain(stream::once(std::future::ready(opening)), told);
+    Reply::stream(HeaderValue::from_static("text/event-stream"), all)
+}
+
+impl<P, R> Following<P, R>
+where
+    P: Copy + PartialOrd + Send + Sync + 'static,
+    R: Fn(P) -> Result<Told<P>, AdminError> + Clone + Send + Sync + 'static,
+{
+    async fn next(mut self) -> Option<(Bytes, Following<P, R>)> {
         loop {
-            let end = match wake(&mut self.committed, self.at, self.sent + HEARTBEAT).await {
-                Wake::Committed(end) => end,
+            let end = match wake(&mut self.grown, self.at, self.sent + HEARTBEAT).await {
+                Wake::Grown(end) => end,
                 Wake::Heartbeat => return Some(self.say(Bytes::from_static(b": still here\n\n"))),
                 Wake::Over => return None,
             };
-            let (admin, query, from) = (self.admin.clone(), self.query.clone(), self.at);
-            let since = match blocking(move || admin.events_since(&query, from, PORTION)).await {
-                Ok(since) => since,
+            let (read, from) = (self.read.clone(), self.at);
+            let told = match blocking(move || read(from)).await {
+                Ok(told) => told,
                 Err(error) => {
                     let text = serde_json::to_string(&error).unwrap_or_default();
                     self.at = end;
                     return Some(self.say(format!("event: error\ndata: {text}\n\n").into()));
                 }
             };
-            self.at = since.next;
-            let mut text = String::new();
-            if let Some(skipped) = since.skipped {
-                let json = serde_json::to_string(&skipped).unwrap_or_default();
-                text.push_str(&format!("event: skipped\ndata: {json}\n\n"));
-            }
-            for row in &since.rows {
-                let json = serde_json::to_string(row).unwrap_or_default();
-                text.push_str(&format!("id: {}\ndata: {json}\n\n", row.sequence));
-            }
+            self.at = told.next;
             tokio::time::sleep(PACE).await;
-            if !text.is_empty() {
-                return Some(self.say(text.into()));
+            if !told.text.is_empty() {
+                return Some(self.say(told.text.into()));
             }
         }
     }
 
-    fn say(mut self, bytes: Bytes) -> (Bytes, Following) {
+    fn say(mut self, bytes: Bytes) -> (Bytes, Following<P, R>) {
         self.sent = Instant::now();
         (bytes, self)
     }
@@ -110,25 +147,25 @@ impl Following {
 
 /// What a stream has to do next.
 #[derive(Debug, PartialEq, Eq)]
-enum Wake {
-    /// The log is longer than what was looked at, and ends here.
-    Committed(Sequence),
-    /// Nothing was sent for so long, whatever was committed meanwhile: only a write shows that a client is gone.
+enum Wake<P> {
+    /// The list is longer than what was looked at, and ends here.
+    Grown(P),
+    /// Nothing was sent for so long, whatever the list grew by meanwhile: only a write shows that a client is gone.
     Heartbeat,
-    /// The writer is gone, and nothing will come any more.
+    /// Nobody adds to the list any more.
     Over,
 }
 
-async fn wake(committed: &mut watch::Receiver<Sequence>, at: Sequence, heartbeat: Instant) -> Wake {
+async fn wake<P: Copy + PartialOrd>(grown: &mut watch::Receiver<P>, at: P, heartbeat: Instant) -> Wake<P> {
     loop {
         if Instant::now() >= heartbeat {
             return Wake::Heartbeat;
         }
-        let end = *committed.borrow_and_update();
+        let end = *grown.borrow_and_update();
         if end > at {
-            return Wake::Committed(end);
+            return Wake::Grown(end);
         }
-        match tokio::time::timeout_at(heartbeat, committed.changed()).await {
+        match tokio::time::timeout_at(heartbeat, grown.changed()).await {
             Ok(Ok(())) => {}
             Ok(Err(_)) => return Wake::Over,
             Err(_) => return Wake::Heartbeat,
@@ -153,7 +190,7 @@ mod tests {
                         commit.send_modify(|end| end.0 += 1);
                     }
                     match wake(&mut committed, at, heartbeat).await {
-                        Wake::Committed(end) => at = end,
+                        Wake::Grown(end) => at = end,
                         other => break other,
                     }
                     commits += 1;

@@ -50,9 +50,36 @@ pub enum Call {
     Rules(ItemKind),
     Rule(ItemKind),
     Overrides(ItemKind),
+    /// The event names that come to an integration, and which pass.
+    ValveNames,
+    SelectNames,
     /// Who is in an ID list.
     IdList,
     EditIdList(ListEdit),
+    Destinations,
+    Destination,
+    /// What became of what was sent.
+    Attempts,
+    AttemptStream,
+    DeadLetters,
+    DeadLetter,
+    Steer(Steering),
+}
+
+/// What is done with a destination.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Steering {
+    Pause,
+    Resume,
+    Replay,
+    Skip,
+    Test,
+    /// A dead letter is sent again.
+    Retry,
+    RetryAll,
+    /// A dead letter is thrown away.
+    Discard,
+    DiscardAll,
 }
 
 /// What an answer looks like. The text is the name of a schema.
@@ -189,8 +216,16 @@ mod tests {
                 (Verb::Get, _) => Some(Role::Viewer),
                 (_, path) => {
                     let family = path.split('/').next().unwrap_or_default();
-                    let admin =
-                        ["unit_id_types", "environments", "settings", "integrations", "keys", "project", "link"];
+                    let admin = [
+                        "unit_id_types",
+                        "environments",
+                        "settings",
+                        "integrations",
+                        "destinations",
+                        "keys",
+                        "project",
+                        "link",
+                    ];
                     Some(if admin.contains(&family) { Role::Admin } else { Role::Editor })
                 }
             };
@@ -225,6 +260,8 @@ mod tests {
             ("metrics/revenue::sum", &["readMetric", "updateMetric", "putMetric", "replaceMetric", "deleteMetric"]),
             ("metrics/revenue/sum", &["readMetricByName"]),
             ("metrics/revenue/versions", &["listMetricVersions"]),
+            ("destinations/segment/dead_letters/retry", &["retryDeadLetters"]),
+            ("destinations/segment/dead_letters/7", &["readDeadLetter", "discardDeadLetter"]),
             ("gates//rules", &[]),
             ("gates/", &[]),
             ("gates/g/", &[]),

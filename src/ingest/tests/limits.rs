@@ -132,6 +132,13 @@ fn new_names_of_what_is_not_kept_are_counted_together_beyond_a_bound() {
     // In another body, the names that were let through and those of stored events keep theirs.
     let all = counts(&["c", "b", "known", "d"]);
     assert_eq!(all, expect(&[("", 2), ("segment::b", 1), ("segment::known", 1)]));
+    // A change of the project makes no new room.
+    let mut changed = self::rules();
+    changed.limits.tallied_names = 2;
+    changed.segment.include_new = false;
+    changed.follow(&rules);
+    let intake = segment_batch(r#"{"type":"track","event":"new","userId":"u"}"#, &changed);
+    assert_eq!(intake.submission.tallies[0].0.name, "");
 }
 
 #[test]

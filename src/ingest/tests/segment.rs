@@ -419,5 +419,42 @@ fn a_disabled_integration_takes_nothing() {
         error_of(webhook_event(body, &arrival(), &rules, batch())),
     ] {
         assert_eq!(error.code(), "integration_disabled");
+        // Counted, and nothing of it is kept to look at.
+        let told = error.submission(Source::Segment, body, &arrival(), &rules, batch());
+        assert_eq!((told.batch.len(), told.samples.len(), told.tallies[0].1), (0, 0, 1));
+    }
+}
+
+#[test]
+fn a_mapped_field_is_an_id_or_nothing_and_anything_else_refuses_the_event() {
+    let mut rules = rules();
+    let company = rules.id_types.find("companyID").unwrap();
+    let rows = vec![("account".into(), company), ("team".into(), company), ("login".into(), rules.id_types.user_id)];
+    for source in [&mut rules.segment, &mut rules.rudderstack] {
+        source.map_identifiers = rows.clone();
+    }
+    let by = |take: fn(&[u8], &Arrival, &Rules, Batch) -> Result<Intake, BodyError>, fields: &str| {
+        let body = format!(r#"{{"type":"track","event":"x",{fields}}}"#);
+        take(body.as_bytes(), &arrival(), &rules, batch()).unwrap()
+    };
+    for take in [webhook_segment, webhook_rudderstack] {
+        for (fields, expected) in [
+            (r#""userId":"u","account":7"#, vec![("userID", "u"), ("companyID", "7")]),
+            (r#""userId":"u","account":-1.5"#, vec![("userID", "u"), ("companyID", "-1.5")]),
+            (r#""userId":"u","account":"","team":"t""#, vec![("userID", "u"), ("companyID", "t")]),
+            (r#""userId":"u","account":null"#, vec![("userID", "u")]),
+            // A row can name the user where the message has none, and is enough to know whom it is about.
+            (r#""userId":"u","login":"l""#, vec![("userID", "u")]),
+            (r#""userId":null,"login":"l""#, vec![("userID", "l")]),
+            // Only top-level fields are looked at.
+            (r#""userId":"u","properties":{"account":"c"}"#, vec![("userID", "u")]),
+            (r#""userId":"u","account.id":"c""#, vec![("userID", "u")]),
+        ] {
+            assert_eq!(units(&only(&by(take, fields))), expected, "{fields}");
+        }
+        for value in ["true", "{}", "{\"id\":\"c\"}", "[]", "1e300"] {
+            let fields = format!(r#""userId":"u","account":{value}"#);
+            assert_eq!(fate(&by(take, &fields)), "rejected invalid_id", "{value}");
+        }
     }
 }

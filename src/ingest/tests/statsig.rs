@@ -374,3 +374,46 @@ fn the_generic_webhook_takes_its_own_spelling() {
     }
     assert_eq!(error_of(webhook_event(b"\"x\"", &arrival(), &rules, batch())).code(), "not_an_object");
 }
+
+#[test]
+fn top_level_fields_of_the_generic_webhook_are_mapped_behind_what_its_user_says() {
+    let mut rules = rules();
+    let [company, anonymous] = ["companyID", "segmentAnonymousId"].map(|name| rules.id_types.find(name).unwrap());
+    let rows = [
+        ("account", company),
+        ("team", company),
+        ("account", anonymous),
+        ("customer", rules.id_types.user_id),
+        ("messageId", rules.id_types.stable_id),
+    ];
+    rules.webhook.map_identifiers = rows.map(|(field, id_type)| (field.to_owned(), id_type)).to_vec();
+    for (fields, expected) in [
+        (r#""customer":"c""#, vec![("userID", "c")]),
+        (r#""user":{"userID":"u"},"customer":"c""#, vec![("userID", "u")]),
+        (r#""account":7"#, vec![("companyID", "7"), ("segmentAnonymousId", "7")]),
+        (r#""account":"a","team":"t""#, vec![("companyID", "a"), ("segmentAnonymousId", "a")]),
+        (r#""account":"a","account":"b""#, vec![("companyID", "b"), ("segmentAnonymousId", "b")]),
+        (r#""account":"","team":"t""#, vec![("companyID", "t")]),
+        (r#""account":null"#, vec![]),
+        (
+            r#""account":"a","user":{"customIDs":{"companyID":"own"}}"#,
+            vec![("companyID", "own"), ("segmentAnonymousId", "a")],
+        ),
+        (r#""messageId":"m""#, vec![("stableID", "m")]),
+        // Only top-level fields are looked at.
+        (r#""metadata":{"account":"a"},"user":{"account":"a"}"#, vec![]),
+    ] {
+        for body in [format!(r#"{{"event":"x",{fields}}}"#), format!(r#"[{{{fields},"event":"x"}}]"#)] {
+            let found = only(&webhook_event(body.as_bytes(), &arrival(), &rules, batch()).unwrap());
+            assert_eq!(units(&found), expected, "{body}");
+        }
+    }
+    for value in ["true", "{}", "[]"] {
+        let body = format!(r#"{{"event":"x","account":{value}}}"#);
+        let intake = webhook_event(body.as_bytes(), &arrival(), &rules, batch()).unwrap();
+        assert_eq!(fate(&intake), "rejected invalid_id", "{value}");
+    }
+    // Statsig's own SDKs name their units themselves.
+    let logged = only(&statsig_events(r#"{"eventName":"x","account":"a","user":{"userID":"u"}}"#, &rules));
+    assert_eq!(units(&logged), [("userID", "u")]);
+}

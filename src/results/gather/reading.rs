@@ -17,7 +17,7 @@ pub(in crate::results) fn is_plain(source: &EventSource) -> bool {
 }
 
 /// Whether events of this kind are metrics without any set-up.
-pub(super) fn makes_metrics(kind: u8) -> bool {
+fn makes_metrics(kind: u8) -> bool {
     const BITS: u64 = 1 << Kind::Track as u8
         | 1 << Kind::Page as u8
         | 1 << Kind::Screen as u8
@@ -98,6 +98,11 @@ impl Reading {
     /// is in the period tomorrow.
     pub fn may_count(&self, time: i64) -> bool {
         self.start.is_none_or(|start| start.0 <= time) && self.end.is_none_or(|end| time < end.0)
+    }
+
+    /// Whether metrics can be made of a row.
+    pub fn is_event(&self, columns: &Columns, row: usize) -> bool {
+        makes_metrics(columns.kind[row]) && self.is_in_environment(columns.environment[row])
     }
 
     pub fn is_in_environment(&self, environment: u32) -> bool {

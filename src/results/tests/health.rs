@@ -246,7 +246,7 @@ fn a_sample_ratio_that_is_off_in_one_part_names_it() {
     let memory = Watched { log: Memory::of(&rows), scans: RefCell::default() };
     let asked = fortnight();
     let mut state = State::new(state::Basis::of(memory.terms(), &asked, &Options::default()).unwrap());
-    let little = state.report(&memory, &asked, &Options::default(), 1).unwrap().analysis.unwrap();
+    let little = state.report(&memory, &asked, &Options::default(), &|bytes| bytes <= 1).unwrap().analysis.unwrap();
     assert_eq!((little.srm, &little.health[2]), (found.srm.clone(), srm), "with little memory it is the same");
 
     for (part, lost) in [
@@ -543,11 +543,11 @@ fn what_was_read_in_parts_is_judged_as_what_was_read_at_once() {
     let mut state = State::new(state::Basis::of(Memory::of(&rows).terms(), &question, &options).unwrap());
     for end in [3, 1000, 1001, rows.len() / 2, rows.len()] {
         let log = Memory::of(&rows[..end]);
-        let found = state.report(&log, &question, &options, GATHERED_BYTES).unwrap();
+        let found = state.report(&log, &question, &options, &|_| true).unwrap();
         assert_eq!(found, conclude(&log, &question, &options).unwrap(), "{end} rows");
     }
     let little = State::new(state::Basis::of(Memory::of(&rows).terms(), &question, &options).unwrap())
-        .report(&Memory::of(&rows), &question, &options, 1)
+        .report(&Memory::of(&rows), &question, &options, &|bytes| bytes <= 1)
         .unwrap()
         .analysis
         .unwrap();

@@ -22,29 +22,29 @@ fn with_editor() -> Value {
 }
 
 /// Asks below `/console/v1/` with a key.
-fn ask_by(server: &Server, key: &str, method: &str, path: &str, body: &Value) -> Answer {
+pub(super) fn ask_by(server: &Server, key: &str, method: &str, path: &str, body: &Value) -> Answer {
     let body = if body.is_null() { String::new() } else { body.to_string() };
     server.ask(method, &format!("/console/v1/{path}"), &[("statsig-api-key", key)], body)
 }
 
 /// The same with the admin's key.
-fn ask(server: &Server, method: &str, path: &str, body: &Value) -> Answer {
+pub(super) fn ask(server: &Server, method: &str, path: &str, body: &Value) -> Answer {
     ask_by(server, CONSOLE_KEY, method, path, body)
 }
 
 /// What a call that succeeds answers under `data`.
-fn done(server: &Server, method: &str, path: &str, body: &Value) -> Value {
+pub(super) fn done(server: &Server, method: &str, path: &str, body: &Value) -> Value {
     let answer = ask(server, method, path, body);
     assert!(matches!(answer.status, 200 | 201), "{method} {path} {body}: {}", answer.body);
     answer.json()["data"].clone()
 }
 
-fn read(server: &Server, path: &str) -> Value {
+pub(super) fn read(server: &Server, path: &str) -> Value {
     done(server, "GET", path, &Value::Null)
 }
 
 /// Status and code of a refusal.
-fn refused(server: &Server, method: &str, path: &str, body: &Value) -> (u16, String) {
+pub(super) fn refused(server: &Server, method: &str, path: &str, body: &Value) -> (u16, String) {
     let answer = ask(server, method, path, body);
     assert!(answer.status >= 400, "{method} {path} {body}: {}", answer.body);
     (answer.status, answer.code())

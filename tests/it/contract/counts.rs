@@ -69,6 +69,10 @@ fn what_was_sent_is_stored_duplicate_filtered_or_rejected() {
     let growth: Vec<u64> = now.iter().zip(counted_before).map(|(now, before)| now - before).collect();
     assert_eq!(growth, expected, "the metrics agree");
     assert_eq!(metric(&server, "weir_events_received_total"), now.iter().sum::<u64>());
+    let text = server.ask("GET", "/metrics", &[], "").body;
+    let by_source = text.lines().filter(|line| line.starts_with("weir_events_filtered_total{"));
+    let by_source: u64 = by_source.map(|line| line.rsplit(' ').next().unwrap().parse::<u64>().unwrap()).sum();
+    assert_eq!(by_source, now[2], "filtered by source and reason adds up");
 
     // By reason they add up to the same.
     let by_reason = |outcome: &str| {

@@ -1,13 +1,16 @@
 //! The catalog by HTTP: which item, which page, which version; the room `admin` does the rest.
 
 use super::{Wrapped, answer, blocking, number, refuse};
-use crate::admin::{Action, AdminError, DEFAULT_ROWS, DRY_RUN, Deed, ItemChange, Listed, MAX_ROWS, overrides_of};
+use crate::admin::{
+    Action, AdminError, DEFAULT_ROWS, DRY_RUN, Deed, ItemChange, Listed, MAX_ROWS, ValveQuery, overrides_of,
+};
 use crate::catalog::ItemKind;
 use crate::http::app::House;
 use crate::http::query;
 use crate::http::reply::Reply;
 use crate::http::route::console::{Call, Endpoint};
 use hyper::StatusCode;
+use hyper::body::Incoming;
 use hyper::header::IF_MATCH;
 use hyper::http::request::Parts;
 use serde::Serialize;
@@ -37,6 +40,8 @@ struct Pagination {
 struct PageQuery {
     limit: usize,
     page: usize,
+    /// What else was asked for, as it stood in the address: `search=a&selected=true`.
+    filters: String,
 }
 
 impl PageQuery {
@@ -48,8 +53,16 @@ impl PageQuery {
         }
         match number(asked("page"), "page")?.unwrap_or(1) {
             0 => Err(AdminError::refused("invalid_page", "page must be 1 or more; the first page is 1")),
-            page => Ok(PageQuery { limit, page }),
+            page => Ok(PageQuery { limit, page, filters: String::new() }),
         }
+    }
+
+    /// Lets the paths of other pages ask for the same.
+    fn filtered_by(mut self, parts: &Parts, names: &[&str]) -> PageQuery {
+        let pairs = parts.uri.query().unwrap_or_default().split('&');
+        let kept = pairs.filter(|pair| names.contains(&pair.split('=').next().unwrap_or_default()));
+        self.filters = kept.collect::<Vec<_>>().join("&");
+        self
     }
 
     fn first(&self) -> usize {
@@ -62,7 +75,9 @@ impl PageQuery {
 
     /// `shown` of `total` things stand on this page.
     fn paged<T>(&self, path: &str, shown: usize, total: usize, data: T) -> Paged<T> {
-        let at = |page: usize| format!("{path}?page={page}&limit={}", self.limit);
+        let joined =
+            |sign: &str| if self.filters.is_empty() { String::new() } else { format!("{sign}{}", self.filters) };
+        let at = |page: usize| format!("{path}?page={page}&limit={}{}", self.limit, joined("&"));
         let more = self.first().saturating_add(shown) < total && shown > 0;
         let pagination = Pagination {
             items_per_page: self.limit,
@@ -70,7 +85,7 @@ impl PageQuery {
             total_items: total,
             next_page: more.then(|| at(self.page + 1)),
             previous_page: (self.page > 1).then(|| at(self.page - 1)),
-            all: path.to_owned(),
+            all: format!("{path}{}", joined("?")),
         };
         Paged { message: "Listed.", data, pagination }
     }
@@ -94,6 +109,19 @@ impl House {
                     let (first, limit, name) = (page.first(), page.limit, item_of(kind, name));
                     let listed = blocking(move || admin.versions(kind, &name, first, limit)).await;
                     answer(listed.map(|listed| page.listed(parts.uri.path(), listed)))
+                }
+                Err(error) => refuse(&error),
+            },
+            Call::ValveNames => match PageQuery::of(parts).and_then(|page| Ok((page, valve_query(parts)?))) {
+                Ok((page, query)) => {
+                    let page = page.filtered_by(parts, &["search", "selected"]);
+                    let listed = blocking(move || admin.valve_names(&name, &query)).await;
+                    answer(listed.map(|mut names| {
+                        let total = names.len();
+                        names.drain(..page.first().min(total));
+                        names.truncate(page.limit);
+                        page.paged(parts.uri.path(), names.len(), total, names)
+                    }))
                 }
                 Err(error) => refuse(&error),
             },
@@ -121,6 +149,21 @@ impl House {
             Call::Overrides(kind) => answer(blocking(move || admin.overrides(kind, &name)).await.map(Wrapped::found)),
             _ => Reply::not_found(),
         }
+    }
+
+    /// Lets event names pass an integration or not.
+    pub(super) async fn select_names(&self, name: String, author: String, parts: &Parts, incoming: Incoming) -> Reply {
+        let version = match wanted_version(parts) {
+            Ok(version) => version,
+            Err(error) => return refuse(&error),
+        };
+        let text = match self.text(parts, incoming).await {
+            Ok(text) => text,
+            Err(reply) => return reply,
+        };
+        let admin = self.admin.clone();
+        let selected = blocking(move || admin.select_names(&name, &text, version, &author)).await;
+        answer(selected.map(|data| Wrapped { message: "Updated.", data }))
     }
 
     /// Makes, changes, removes or acts on an item.
@@ -168,6 +211,17 @@ fn item_of(kind: ItemKind, name: String) -> String {
         ItemKind::Settings | ItemKind::Environments => kind.as_str().to_owned(),
         _ => name,
     }
+}
+
+fn valve_query(parts: &Parts) -> Result<ValveQuery, AdminError> {
+    let asked = |name: &str| query::value(parts.uri.query(), name).map(|value| value.into_owned());
+    let selected = match asked("selected").as_deref() {
+        None => None,
+        Some("true") => Some(true),
+        Some("false") => Some(false),
+        Some(_) => return Err(AdminError::refused("invalid_query", "selected must be true or false")),
+    };
+    Ok(ValveQuery { search: asked("search"), selected })
 }
 
 /// `If-Match: 3` or `If-Match: "3"`: the version that the change was thought out for.

@@ -2,9 +2,11 @@
 //! read and write its JSON. Holds no data of the project, so that no key is needed to read it.
 
 use crate::admin::{
-    Applied, AuditRow, EventRow, GroupExposures, ItemMetadata, KeyInfo, MetricPreview, MetricValue, NameRow, Status,
+    Applied, AuditRow, DeadLetterDetail, EventRow, GroupExposures, ItemMetadata, KeyInfo, LetterCount, MetricPreview,
+    MetricValue, Moved, NameRow, Replay, Selected, Selection, Status, ValveName,
 };
 use crate::catalog::{ProjectFile, definitions};
+use crate::export::{Attempt, DeadLetter, DestinationStatus};
 use crate::http::reply::Reply;
 use crate::http::route::Verb;
 use crate::http::route::console::{Answer, Call, Endpoint, TABLE};
@@ -89,12 +91,12 @@ fn operation(endpoint: &Endpoint) -> Value {
     for (name, description) in paging.iter().chain(endpoint.query) {
         let schema = match *name {
             "limit" | "page" => json!({"type": "integer", "minimum": 1}),
-            "before" => json!({"type": "integer", "minimum": 0}),
+            "before" | "after" => json!({"type": "integer", "minimum": 0}),
             _ => json!({"type": "string"}),
         };
         parameters.push(json!({"name": name, "in": "query", "description": description, "schema": schema}));
     }
-    let changes_item = matches!(endpoint.call, Call::Change(..)) && endpoint.path.contains("{id}");
+    let changes_item = matches!(endpoint.call, Call::Change(..) | Call::SelectNames) && endpoint.path.contains("{id}");
     if changes_item {
         let description = "The version that the change was thought out for; another is refused with version_conflict";
         let schema = json!({"type": "string"});
@@ -180,10 +182,20 @@ fn schemas() -> Map<String, Value> {
         ("ServerStatus", generator.root_schema_for::<Status>()),
         ("Applied", generator.root_schema_for::<Applied>()),
         ("Key", generator.root_schema_for::<KeyInfo>()),
+        ("ValveName", generator.root_schema_for::<ValveName>()),
+        ("Selection", generator.root_schema_for::<Selection>()),
+        ("Selected", generator.root_schema_for::<Selected>()),
         ("AuditRow", generator.root_schema_for::<AuditRow>()),
         ("MetricPreview", generator.root_schema_for::<MetricPreview>()),
         ("MetricValue", generator.root_schema_for::<MetricValue>()),
         ("GroupExposures", generator.root_schema_for::<GroupExposures>()),
+        ("Destination", generator.root_schema_for::<DestinationStatus>()),
+        ("Attempt", generator.root_schema_for::<Attempt>()),
+        ("DeadLetter", generator.root_schema_for::<DeadLetter>()),
+        ("DeadLetterDetail", generator.root_schema_for::<DeadLetterDetail>()),
+        ("Moved", generator.root_schema_for::<Moved>()),
+        ("LetterCount", generator.root_schema_for::<LetterCount>()),
+        ("Replay", generator.root_schema_for::<Replay>()),
         ("ItemMetadata", generator.root_schema_for::<ItemMetadata>()),
     ] {
         let mut schema = schema.to_value();
@@ -405,7 +417,7 @@ fn by_hand() -> Value {
             "type": "object",
             "properties": {
                 "itemsPerPage": {"type": "integer"},
-                "next": {"type": ["integer", "null"], "description": "To be passed back as `before`."},
+                "next": {"type": ["integer", "null"], "description": "To be passed back as `before`, or as `after` in a list that goes forward."},
             },
             "required": ["itemsPerPage", "next"],
         },

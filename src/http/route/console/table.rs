@@ -1,6 +1,8 @@
 //! The table of the console API's endpoints: each with its method, path, meaning, role and shapes, once. Most stand there for a
 //! whole family of items.
 
+mod destinations;
+
 use super::{Answer, Call, Endpoint};
 use crate::admin::{Action, Deed, ListEdit};
 use crate::catalog::{ItemKind, Role};
@@ -110,6 +112,7 @@ pub static TABLE: LazyLock<Vec<Endpoint>> = LazyLock::new(|| {
     table.experiments();
     table.segments_and_metrics();
     table.fixed();
+    table.destinations();
     table.0
 });
 
@@ -442,6 +445,18 @@ impl Table {
                 .request("IntegrationPatch")
                 .answer = data();
         }
+        let (events, names) = (format!("{item}/events"), Call::ValveNames);
+        let summary = "The event names that come to an integration: which pass, and how many came in the last day";
+        self.add(Verb::Get, &events, names, Role::Viewer, "listIntegrationEvents", summary)
+            .answer(Answer::Pages("ValveName".into()))
+            .query = &[
+            ("search", "Only names that have this in them, without regard to case"),
+            ("selected", "true: only names that pass; false: only those that do not"),
+        ];
+        let summary = "Let event names pass an integration or not: some, all, or all that a search finds";
+        self.add(Verb::Post, &events, Call::SelectNames, role, "selectIntegrationEvents", summary)
+            .request("Selection")
+            .answer(Answer::Data("Selected".into()));
         let (remove, summary) = (Call::Change(kind, Deed::Remove), "Set an integration back to its defaults");
         self.add(Verb::Delete, &item, remove, role, "deleteIntegration", summary).answer = data();
         self.versions(&INTEGRATIONS);

@@ -4,9 +4,12 @@
 use super::DAY;
 use super::agreement::{asked, assert_same, each_log};
 use super::hard::{Random, Shape, midnight};
-use crate::event::Timestamp;
+use crate::event::{Field, Sequence, Timestamp};
 use crate::results::tests::memory::{Memory, Row, at, exposure, track};
-use crate::results::{Breakdown, Crossovers, Join, Options, Question, Reports, View, conclude};
+use crate::results::{Breakdown, Crossovers, Join, Log, LogError, Options, Question, Reports, View, conclude};
+use crate::store::{Terms, Visit};
+use std::cell::Cell;
+use std::sync::Arc;
 
 /// Room for all that a test gathers.
 const ROOM: usize = 1 << 30;
@@ -197,6 +200,55 @@ fn reports_that_are_kept_count_as_memory() {
     let one = small.bytes();
     small.report(&log, &other, &by_day).unwrap();
     assert!(small.bytes() < one + one / 2, "{} after {one}", small.bytes());
+}
+
+/// A log that says when another block was handed out.
+struct Watched<'a>(Memory, &'a dyn Fn());
+
+impl Log for Watched<'_> {
+    fn next_sequence(&self) -> Sequence {
+        self.0.next_sequence()
+    }
+
+    fn as_of_time(&self) -> Option<Timestamp> {
+        self.0.as_of_time()
+    }
+
+    fn terms(&self) -> &Terms {
+        self.0.terms()
+    }
+
+    fn scan(&self, from: Sequence, fields: &[Field], each: &mut Visit<'_>) -> Result<(), LogError> {
+        self.0.scan(from, fields, &mut |first, columns, texts| {
+            let goes_on = each(first, columns, texts);
+            (self.1)();
+            goes_on
+        })
+    }
+}
+
+/// What was gathered for one question goes while there is no room for that of another, not when that is complete.
+#[test]
+fn room_is_made_while_a_question_is_read() {
+    let rows: Vec<Row> = (0..5000)
+        .map(|nth| match nth {
+            0 => exposure("a", "grp_c", 1),
+            1 => exposure("b", "grp_t", 2),
+            nth => track("a", "order", nth),
+        })
+        .collect();
+    let question = asked(Shape::OpenEnd);
+    let other = Question { name: "other".into(), ..question.clone() };
+    for (room_for, stays) in [(3, true), (1, false)] {
+        let one = Reports::new(ROOM);
+        one.report(&Memory::of(&rows), &question, &Options::default()).unwrap();
+        let reports = Reports::new(one.bytes() * room_for + one.bytes() / 2);
+        let first = Arc::downgrade(&reports.report(&Memory::of(&rows), &question, &Options::default()).unwrap());
+        let was_there = Cell::new(true);
+        let watch = || was_there.set(first.strong_count() > 0);
+        reports.report(&Watched(Memory::of(&rows), &watch), &other, &Options::default()).unwrap();
+        assert_eq!(was_there.get(), stays, "room for {room_for}");
+    }
 }
 
 #[test]

@@ -96,8 +96,15 @@ fn a_secret_is_kept_and_never_shown() {
     assert_eq!((&changed["version"], &changed["writeKey"]), (&json!(2), &json!("(hidden)")));
     let hidden = json!({"from": "(hidden)", "to": "(hidden)"});
     assert_eq!(told(&server)["raw"]["metadata"]["changes"], json!({"writeKey": hidden}));
-    let hook = json!({"url": "https://example.com/hook", "signingSecret": first});
-    done(&server, "PUT", "integrations/webhook.outgoing", &hook);
+    // An address of one's own often has a token in it.
+    let third = "token-of-a-hook";
+    let hook = json!({"url": format!("https://example.com/hook/{third}?t={third}"), "signingSecret": first});
+    let set = done(&server, "PUT", "integrations/webhook.outgoing", &hook);
+    assert_eq!(set["url"], "https://example.com/(hidden)");
+    assert_eq!(done(&server, "PUT", "integrations/webhook.outgoing", &set), set);
+    let elsewhere = json!({"url": "https://elsewhere.example/(hidden)"});
+    assert_eq!(ask(&server, "PATCH", "integrations/webhook.outgoing", &elsewhere).status, 400, "of another host");
+    done(&server, "PATCH", "integrations/webhook.outgoing", &json!({"url": format!("https://example.com/{second}")}));
     assert_eq!(ask(&server, "PATCH", outgoing, &json!({"writeKey": null})).status, 400, "it is enabled");
     let paths = [
         "integrations",
@@ -108,8 +115,8 @@ fn a_secret_is_kept_and_never_shown() {
         "events",
     ];
     let shown = paths.map(|path| ask(&server, "GET", path, &Value::Null).body).concat() + &server.logged();
-    assert!(shown.contains("example.com/hook"));
-    for secret in [first, second] {
+    assert!(shown.contains("https://example.com/(hidden)"));
+    for secret in [first, second, third] {
         assert!(!shown.contains(secret), "{secret} is shown");
     }
 }

@@ -1,0 +1,123 @@
+//! Out: what arose here goes on to Segment and to a webhook, whatever happens to the network, to the other side and to this
+//! program. The pass line is always the same: nothing lost, nothing out of order, repeated only under the same ID, the right
+//! dead letters.
+
+mod backlog;
+pub mod books;
+mod choice;
+pub mod fake;
+mod hands;
+mod hook;
+mod isolation;
+mod killed;
+mod network;
+mod replies;
+mod rings;
+pub mod segment;
+mod shape;
+pub mod wire;
+
+use crate::running::{CONSOLE_KEY, Server, project, until};
+use fake::Fake;
+use serde_json::{Value, json};
+use std::ops::Range;
+
+/// A write key of a Segment source.
+const WRITE_KEY: &str = "write-key-of-a-source-0001";
+/// Events of the tests happen from here on, a millisecond each.
+const BEGIN: u64 = 1_767_225_600_000;
+/// Tries that follow each other fast, and none that ends because the machine is busy.
+const BRISK: [&str; 4] = ["--export-timeout", "25s", "--export-backoff", "20ms"];
+
+/// Settings under which all but config changes goes to a fake Segment.
+fn outgoing(fake: &Fake) -> Value {
+    json!({"isEnabled": true, "writeKey": WRITE_KEY, "baseUrl": fake.url(), "configChanges": false})
+}
+
+/// A project that exports to a fake Segment.
+fn exporting(fake: &Fake) -> Value {
+    let mut project = project();
+    project["integrations"] = json!({"segment": {"outgoing": outgoing(fake)}});
+    project
+}
+
+/// A server that exports to a fake Segment.
+fn start(fake: &Fake) -> Server {
+    Server::start_with(&exporting(fake), &BRISK)
+}
+
+/// A custom event that says its number.
+fn event(name: &str, number: u64) -> Value {
+    json!({"eventName": name, "time": BEGIN + number, "user": {"userID": format!("u-{number}")}, "value": number,
+        "metadata": {"n": number.to_string()}})
+}
+
+/// Logs events as an SDK does; they are stored when this returns.
+fn log(server: &Server, events: &[Value]) {
+    for events in events.chunks(1000) {
+        let answer = server.post("/v1/log_event", json!({"events": events}).to_string());
+        assert_eq!(answer.status, 202, "{}", answer.body);
+    }
+}
+
+/// Logs custom events with these numbers.
+fn log_orders(server: &Server, numbers: Range<u64>) {
+    log(server, &numbers.map(|number| event("Order", number)).collect::<Vec<_>>());
+}
+
+/// The numbers of the events that were taken, in the order of their arrival.
+fn numbers(fake: &Fake) -> Vec<u64> {
+    let number = |sent: &books::Sent| sent.json()["properties"]["metadata"]["n"].as_str().and_then(|n| n.parse().ok());
+    fake.books().taken.iter().map(|sent| number(sent).unwrap_or_else(|| panic!("no number: {}", sent.text))).collect()
+}
+
+/// Asks the console API with the admin's key, and expects success.
+fn done(server: &Server, method: &str, path: &str, body: Value) -> Value {
+    let body = if body.is_null() { String::new() } else { body.to_string() };
+    let answer = server.ask(method, &format!("/console/v1/{path}"), &[("statsig-api-key", CONSOLE_KEY)], body);
+    assert!(matches!(answer.status, 200..300), "{method} {path}: {} {}", answer.status, answer.body);
+    if answer.body.is_empty() { Value::Null } else { answer.json()["data"].clone() }
+}
+
+/// What the server says of a destination.
+fn status(server: &Server, id: &str) -> Value {
+    done(server, "GET", &format!("destinations/{id}"), Value::Null)
+}
+
+fn attempts(server: &Server, id: &str) -> Vec<Value> {
+    let page = done(server, "GET", &format!("destinations/{id}/attempts?limit=500"), Value::Null);
+    page.as_array().expect("a list").clone()
+}
+
+/// Newest first.
+fn dead_letters(server: &Server, id: &str) -> Vec<Value> {
+    let page = done(server, "GET", &format!("destinations/{id}/dead_letters?limit=1000"), Value::Null);
+    page.as_array().expect("a list").clone()
+}
+
+/// Waits until a destination has got all that is for it.
+fn drained(server: &Server, id: &str) -> Value {
+    let mut last = Value::Null;
+    until(&format!("{id} has got everything"), || {
+        last = status(server, id);
+        last["state"] == "idle" && last["lag"]["events"] == 0 && last["position"] == last["end"]
+    });
+    last
+}
+
+/// Waits until a destination is in a state.
+fn becomes(server: &Server, id: &str, state: &str) -> Value {
+    let mut last = Value::Null;
+    until(&format!("{id} is {state}"), || {
+        last = status(server, id);
+        last["state"] == state
+    });
+    last
+}
+
+/// Fails unless exactly the events of these numbers were taken, in order and by the rules.
+#[track_caller]
+fn assert_got(fake: &Fake, expected: Range<u64>) {
+    assert_eq!(numbers(fake), expected.collect::<Vec<_>>());
+    fake.books().assert_clean();
+}
