@@ -61,6 +61,9 @@ impl Desk {
     /// Goes by another setup. `is_same`: the destination's own settings did not change.
     pub fn set_up(&self, setup: Arc<Setup>, is_same: bool) {
         self.reader.set_up(setup);
+        if self.reader.destination().is_none() {
+            self.letters().clear();
+        }
         if !is_same {
             // Other events may be to be sent.
             self.board.shown().lag.recount();

@@ -26,12 +26,13 @@ pub(super) struct Reader {
     id: DestinationId,
     store: Store,
     clock: Arc<dyn Clock>,
-    /// `None` while the destination is disabled.
+    /// `None` while the destination is disabled. Held only to be read: whoever must not block asks for it.
+    destination: Mutex<Option<Arc<dyn Destination>>>,
+    /// The same, and what reading goes by. Held while the log is read.
     reading: Mutex<Option<Reading>>,
 }
 
 struct Reading {
-    destination: Arc<dyn Destination>,
     setup: Arc<Setup>,
     choice: Choice,
     /// Filled from the log's beginning when it is first needed.
@@ -40,7 +41,7 @@ struct Reading {
 
 impl Reader {
     pub fn new(id: DestinationId, store: Store, clock: Arc<dyn Clock>) -> Reader {
-        Reader { id, store, clock, reading: Mutex::new(None) }
+        Reader { id, store, clock, destination: Mutex::new(None), reading: Mutex::new(None) }
     }
 
     fn reading(&self) -> MutexGuard<'_, Option<Reading>> {
@@ -48,20 +49,25 @@ impl Reader {
         self.reading.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
+    fn lock_destination(&self) -> MutexGuard<'_, Option<Arc<dyn Destination>>> {
+        self.destination.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
     /// Goes by another setup from now on.
     pub fn set_up(&self, setup: Arc<Setup>) {
         let mut reading = self.reading();
         let before = reading.take();
-        let (Some(destination), Some(choice)) = (setup.destination(self.id), setup.choice(self.id)) else { return };
+        *self.lock_destination() = setup.destination(self.id);
+        let Some(choice) = setup.choice(self.id) else { return };
         let mut firsts = before.and_then(|before| before.firsts).filter(|_| choice.first_exposures_only());
         if let Some(firsts) = &mut firsts {
             firsts.set_up(&setup, &self.store.terms());
         }
-        *reading = Some(Reading { destination, setup, choice, firsts });
+        *reading = Some(Reading { setup, choice, firsts });
     }
 
     pub fn destination(&self) -> Option<Arc<dyn Destination>> {
-        self.reading().as_ref().map(|reading| reading.destination.clone())
+        self.lock_destination().clone()
     }
 
     /// Goes on filling a batch from where it ends, over at most `SCAN_ROWS` rows.

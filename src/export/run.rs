@@ -1,28 +1,29 @@
 //! The task of one destination: obey, gather, deliver, advance; one request at a time, in order. Knows no wire and writes
 //! nothing itself.
 
+mod attempt;
+mod obey;
+mod pass;
+
+pub(super) use attempt::{millis, of_failure, of_reply, outcome};
+
 use super::batch::{Batch, Purpose};
-use super::board::{Attempt, Doing, Instruments, LastError, NextAttempt, Outcome};
-use super::client::{Client, Failure, Reply};
-use super::dead_letter::excerpt;
+use super::board::{Doing, Instruments, LastError};
+use super::client::Client;
 use super::deliver::{Delivery, Progress, REFUSED_IN_A_ROW, Step};
 use super::desk::Desk;
 use super::ledger::Ledger;
 use super::next::Next;
 use super::pace::{self, Pace};
-use super::verdict::Verdict;
 use super::{Inner, seconds};
-use crate::event::{Sequence, Timestamp};
-use crate::store::{Cursor, Pause, ReadError};
-use std::ops::Range;
+use crate::event::Sequence;
+use crate::store::{Pause, ReadError};
 use std::sync::Arc;
 use std::time::Duration;
 use tokio::sync::watch;
 use tokio::task::JoinSet;
-use tokio::time::{Instant, sleep, sleep_until};
+use tokio::time::sleep;
 
-/// How long a request that is under way may take to finish when the server stops. What it carries is sent again.
-const FINISH_WITHIN: Duration = Duration::from_secs(1);
 /// How long the last that is certain may take to reach the disk when the server stops.
 const WRITE_WITHIN: Duration = Duration::from_secs(2);
 /// A filtered stretch of so many rows is worth a commit.
@@ -168,79 +169,6 @@ impl Runner {
         self.close().await;
     }
 
-    /// What a person or a change of settings asks for; reads the cursor if something may have changed.
-    async fn obey(&mut self) -> Orders {
-        if *self.stop.borrow() {
-            return Orders::Stop;
-        }
-        if !self.bell.has_changed().unwrap_or(true) {
-            return Orders::GoOn;
-        }
-        self.bell.mark_unchanged();
-        let revision = self.desk.revision();
-        let cursor = loop {
-            match self.cursor().await {
-                Ok(cursor) => break cursor,
-                Err(error) => self.cannot_read(&error).await,
-            }
-            if *self.stop.borrow() {
-                return Orders::Stop;
-            }
-        };
-        let Some(cursor) = cursor.filter(|_| self.desk.reader.destination().is_some()) else {
-            self.place = None;
-            return Orders::Rest;
-        };
-        let before = self.place.filter(|place| place.generation == cursor.generation);
-        let position = before.map_or(cursor.position, |place| place.position.max(cursor.position));
-        let is_same = before.is_some_and(|place| place.position == position) && self.revision == revision;
-        if before.is_none_or(|place| place.position != position) {
-            let told = before.map_or(position, |place| place.told.max(cursor.position));
-            self.place = Some(Place { generation: cursor.generation, position, told });
-            let mut shown = self.desk.board.shown();
-            shown.lag.restart(cursor.generation, position);
-            shown.oldest = None;
-        }
-        self.revision = revision;
-        if !is_same {
-            self.refused_in_a_row = 0;
-        }
-        match (cursor.pause.is_some(), is_same) {
-            (true, _) => {
-                // What is in hand when it is resumed is gathered anew.
-                self.revision = revision.wrapping_sub(1);
-                Orders::Rest
-            }
-            (false, true) => Orders::GoOn,
-            (false, false) => Orders::Anew,
-        }
-    }
-
-    async fn cursor(&self) -> Result<Option<Cursor>, ReadError> {
-        let (store, id) = (self.inner.store.clone(), self.desk.id);
-        blocking(move || store.snapshot()?.cursor(id.as_str())).await
-    }
-
-    /// A batch of dead letters that were ordered to be sent again.
-    async fn ordered_letters(&mut self) -> Option<Batch> {
-        let ordered: Vec<u64> = {
-            let letters = self.desk.letters();
-            let most = self.desk.reader.destination()?.limits().events;
-            letters.iter().copied().take(most).collect()
-        };
-        if ordered.is_empty() {
-            return None;
-        }
-        let desk = self.desk.clone();
-        match blocking(move || desk.reader.gather_letters(&ordered)).await {
-            Ok(batch) => batch,
-            Err(error) => {
-                self.cannot_read(&error).await;
-                None
-            }
-        }
-    }
-
     /// Takes a batch through its attempts, until all of it is settled or the orders change.
     async fn deliver(&mut self, batch: Batch) {
         let Some(Place { generation, .. }) = self.place else { return };
@@ -296,87 +224,6 @@ impl Runner {
         }
     }
 
-    async fn client(&mut self) -> Arc<Client> {
-        if let Some(client) = &self.client {
-            return client.clone();
-        }
-        let (trust, timeout) = (self.inner.limits.trust.clone(), self.inner.limits.timeout);
-        let client = Arc::new(blocking(move || Client::new(trust, timeout)).await);
-        self.client = Some(client.clone());
-        client
-    }
-
-    /// One attempt; `None` when the server stopped before its end.
-    async fn attempt(&mut self, delivery: &mut Delivery, part: Range<usize>) -> Option<Step> {
-        let client = self.client().await;
-        let (attempt, is_first) = (delivery.attempt(), delivery.is_first());
-        let batch = delivery.batch();
-        let (time, began) = (self.inner.clock.now(), Instant::now());
-        let call = batch.destination.call(&batch.encoded(part.clone()), time);
-        let sequence = |at: usize| batch.items.get(at).map(|item| item.sequence.0);
-        let mut noted = Attempt {
-            number: 0,
-            time: time.0,
-            purpose: batch.purpose,
-            first_sequence: sequence(part.start),
-            last_sequence: sequence(part.end - 1),
-            events: part.len() as u64,
-            forwarded: 0,
-            filtered: if is_first { std::mem::take(&mut self.filtered) } else { 0 },
-            failed: 0,
-            bytes: call.body.len() as u64,
-            duration_ms: 0,
-            attempt,
-            status: None,
-            outcome: Outcome::Again,
-            error: None,
-        };
-        let result = tokio::select! {
-            result = client.post(&call, attempt) => result,
-            () = cut_off(self.stop.clone()) => return None,
-        };
-        let now = self.inner.clock.now();
-        noted.duration_ms = millis(began.elapsed());
-        let (step, error) = match &result {
-            Err(failure) => (delivery.failed(), Some(of_failure(failure, now))),
-            Ok(reply) => {
-                noted.status = Some(reply.status.as_u16());
-                let verdict = Verdict::of(reply.status, &reply.headers, now);
-                noted.outcome = outcome(verdict);
-                let error = (verdict != Verdict::Delivered).then(|| of_reply(reply, now));
-                (delivery.answered(verdict, reply, now), error)
-            }
-        };
-        if let Step::Passed(progress) = &step {
-            noted.forwarded = progress.forwarded;
-            noted.failed = u64::from(noted.outcome == Outcome::Refused);
-        }
-        noted.error = error.as_ref().map(|error| error.message.clone());
-        self.instruments().count(noted.outcome);
-        self.desk.board.note(noted, error);
-        Some(step)
-    }
-
-    /// Waits before the next attempt, as long as the orders stay. `false` when they changed.
-    async fn wait(&mut self, failed: u32, after: Option<Duration>) -> bool {
-        let wait = after.unwrap_or_else(|| self.pace.wait(failed, self.inner.random_u32()));
-        let until = Instant::now() + wait;
-        let at = self.inner.clock.now().0.saturating_add_unsigned(millis(wait));
-        self.desk.board.shown().doing = Doing::Waiting(NextAttempt { attempt: failed + 1, at });
-        loop {
-            tokio::select! {
-                () = sleep_until(until) => return true,
-                () = stopped(&mut self.stop) => return false,
-                _ = self.bell.changed() => {
-                    self.bell.mark_changed();
-                    if self.obey().await != Orders::GoOn {
-                        return false;
-                    }
-                }
-            }
-        }
-    }
-
     /// Counts what was refused in a row. Where everything is, tells why the destination is to be paused.
     fn count_refused(&mut self, progress: &Progress, purpose: Purpose) -> Option<String> {
         // Dead letters that are sent again were refused before: that says nothing new.
@@ -422,92 +269,6 @@ impl Runner {
         }
     }
 
-    /// Has written down what is certain, of the cursor as it was in a generation.
-    fn pass(&mut self, generation: u64, purpose: Purpose, progress: Progress) {
-        // A move by hand meanwhile counts, and not what was on its way.
-        let place = self.place.as_mut().filter(|place| place.generation == generation);
-        let is_further = match (progress.to, &place) {
-            (Some(to), Some(place)) => to > place.told,
-            _ => false,
-        };
-        let is_news = progress.forwarded > 0 || !progress.letters.is_empty() || !progress.settled.is_empty();
-        if !is_further && !is_news {
-            return;
-        }
-        let instruments = Instruments::of(self.desk.id, &self.inner.meters);
-        instruments.forwarded.add(progress.forwarded);
-        let settled = progress.settled.iter().map(|sequence| sequence.0);
-        match purpose {
-            Purpose::Batch => {
-                let letters = progress.letters.len() as u64;
-                instruments.dead_letter.add(letters);
-                if let (Some(to), Some(place)) = (progress.to, place) {
-                    place.position = place.position.max(to);
-                    place.told = place.position;
-                    self.desk.board.pass(generation, to, progress.forwarded + letters);
-                }
-            }
-            _ => {
-                let mut ordered = self.desk.letters();
-                for sequence in settled.chain(progress.letters.iter().map(|letter| letter.sequence)) {
-                    ordered.remove(&sequence);
-                }
-            }
-        }
-        self.ledger.pass(generation, progress);
-    }
-
-    /// Passes over rows of which none is to be sent. Kept in memory until it is worth a commit.
-    fn skip_over(&mut self, batch: &Batch) {
-        self.filtered += batch.filtered;
-        self.instruments().filtered.add(batch.filtered);
-        self.reach(batch.to);
-    }
-
-    /// Passes over what the gathering under way has found empty.
-    fn skim(&mut self) {
-        self.reach(self.next.empty_to());
-    }
-
-    fn reach(&mut self, to: Sequence) {
-        let Some(place) = &mut self.place else { return };
-        if to <= place.position {
-            return;
-        }
-        place.position = to;
-        self.desk.board.pass(place.generation, to, 0);
-        if to.0 - place.told.0 >= COMMIT_ROWS {
-            place.told = to;
-            self.ledger.pass(place.generation, Progress { to: Some(to), ..Progress::default() });
-        }
-    }
-
-    /// Events that cannot be sent are an attempt that nobody saw.
-    fn tell_unsendable(&mut self, delivery: &Delivery) {
-        let (letters, now) = (delivery.letters(), self.inner.clock.now());
-        let (Some(first), Some(last)) = (letters.first(), letters.last()) else { return };
-        let message = format!("{} of {}: {}", first.code, first.event, first.message);
-        let attempt = Attempt {
-            number: 0,
-            time: now.0,
-            purpose: delivery.batch().purpose,
-            first_sequence: Some(first.sequence),
-            last_sequence: Some(last.sequence),
-            events: 0,
-            forwarded: 0,
-            filtered: 0,
-            failed: letters.len() as u64,
-            bytes: 0,
-            duration_ms: 0,
-            attempt: 1,
-            status: None,
-            outcome: Outcome::Unsendable,
-            error: Some(message.clone()),
-        };
-        let error = LastError { time: now.0, code: first.code.clone(), message, status: None };
-        self.desk.board.note(attempt, Some(error));
-    }
-
     async fn cannot_read(&mut self, error: &ReadError) {
         tracing::error!(destination = %self.desk.id, %error, "the log could not be read; it is tried again");
         let (time, message) = (self.inner.clock.now().0, "the log could not be read; the server's log says why");
@@ -542,12 +303,6 @@ impl Runner {
     }
 }
 
-/// Resolves when a request that is under way has had its time after the server was told to stop.
-async fn cut_off(mut stop: watch::Receiver<bool>) {
-    stopped(&mut stop).await;
-    sleep(FINISH_WITHIN).await;
-}
-
 /// Runs what blocks where that is allowed. A panic of it goes on here.
 async fn blocking<T: Send + 'static>(work: impl FnOnce() -> T + Send + 'static) -> T {
     match tokio::task::spawn_blocking(work).await {
@@ -556,30 +311,4 @@ async fn blocking<T: Send + 'static>(work: impl FnOnce() -> T + Send + 'static) 
         // The runtime ends, and this task with it.
         Err(_) => std::future::pending().await,
     }
-}
-
-pub(super) fn millis(time: Duration) -> u64 {
-    u64::try_from(time.as_millis()).unwrap_or(u64::MAX)
-}
-
-pub(super) fn outcome(verdict: Verdict) -> Outcome {
-    match verdict {
-        Verdict::Delivered => Outcome::Delivered,
-        Verdict::Again { .. } => Outcome::Again,
-        Verdict::Refused => Outcome::Refused,
-        Verdict::Unauthorized => Outcome::Unauthorized,
-    }
-}
-
-pub(super) fn of_failure(failure: &Failure, now: Timestamp) -> LastError {
-    LastError { time: now.0, code: failure.code.to_owned(), message: failure.message.clone(), status: None }
-}
-
-pub(super) fn of_reply(reply: &Reply, now: Timestamp) -> LastError {
-    let status = reply.status.as_u16();
-    let message = match excerpt(&reply.body) {
-        Some(said) => format!("the destination answered {status}: {said}"),
-        None => format!("the destination answered {status}"),
-    };
-    LastError { time: now.0, code: "http_status".to_owned(), message, status: Some(status) }
 }

@@ -7,6 +7,7 @@ use crate::event::Sequence;
 use crate::export::{DestinationState, Limits, Outcome, REFUSED_IN_A_ROW};
 use serde_json::json;
 use std::collections::BTreeSet;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
@@ -233,4 +234,27 @@ fn a_destination_that_never_answers_is_tried_again_after_the_deadline() {
     assert_eq!(house.status().last_error.expect("it failed").code, "timed_out");
     sink.answer(|_| Answer::status(200));
     house.until_all_is_written();
+}
+
+#[test]
+fn a_mistake_of_our_own_stops_a_destination_for_a_moment_only() {
+    let mut calls = 0;
+    let sink = Sink::start(move |_| {
+        calls += 1;
+        Answer::status(if calls == 1 { 500 } else { 200 })
+    });
+    // The wait after the first failure is where it goes wrong.
+    let mistakes = AtomicUsize::new(1);
+    let mut house = House::with_random(Arc::new(move |buffer: &mut [u8]| {
+        buffer.fill(1);
+        let is_due = mistakes.fetch_update(Ordering::SeqCst, Ordering::SeqCst, |left| left.checked_sub(1)).is_ok();
+        assert!(!is_due, "a mistake that the test makes");
+    }));
+    set_up(&house, &sink);
+    house.append_custom(3);
+    house.run();
+    house.until_all_is_written();
+    let requests = sink.requests();
+    assert_eq!(requests.iter().map(Request::sequences).collect::<Vec<_>>(), [[0, 1, 2], [0, 1, 2]]);
+    assert_eq!(house.status().last_error.map(|error| error.code).as_deref(), Some("internal_error"));
 }

@@ -4,7 +4,7 @@ use super::sink::until;
 use crate::catalog::{ApplyOptions, Catalog, ProjectFile};
 use crate::clock::ManualClock;
 use crate::event::{Event, Kind, Sequence, Source, Subject, Timestamp, Unit};
-use crate::export::{DestinationId, DestinationStatus, Exports, Limits, Setup};
+use crate::export::{DestinationId, DestinationStatus, Exports, Limits, Random, Setup};
 use crate::ingest::HashedNames;
 use crate::meters::Meters;
 use crate::store::{Cursor, DocumentChange, ExportChange, Options, Store, Submission};
@@ -51,6 +51,10 @@ pub fn segment(base_url: &str, more: Value) -> Value {
     json!({"integrations": {"segment": {"outgoing": outgoing}}})
 }
 
+fn system_random() -> Random {
+    Arc::new(|buffer: &mut [u8]| getrandom::fill(buffer).expect("randomness"))
+}
+
 fn limits() -> Limits {
     Limits { timeout: Duration::from_secs(20), backoff: Duration::from_millis(10), ..Limits::default() }
 }
@@ -58,16 +62,20 @@ fn limits() -> Limits {
 impl House {
     pub fn new() -> House {
         let folder = Arc::new(tempfile::tempdir().expect("a folder"));
-        House::open(folder, limits(), Options::default())
+        House::open(folder, limits(), system_random())
     }
 
     pub fn with(limits_of: impl FnOnce(Limits) -> Limits) -> House {
-        House::open(Arc::new(tempfile::tempdir().expect("a folder")), limits_of(limits()), Options::default())
+        House::open(Arc::new(tempfile::tempdir().expect("a folder")), limits_of(limits()), system_random())
     }
 
-    fn open(folder: Arc<TempDir>, limits: Limits, options: Options) -> House {
+    pub fn with_random(random: Random) -> House {
+        House::open(Arc::new(tempfile::tempdir().expect("a folder")), limits(), random)
+    }
+
+    fn open(folder: Arc<TempDir>, limits: Limits, random: Random) -> House {
         let path: &Path = folder.path();
-        let (store, appender) = Store::open(&path.join("weir.redb"), options, [7; 32]).expect("a store");
+        let (store, appender) = Store::open(&path.join("weir.redb"), Options::default(), [7; 32]).expect("a store");
         let (clock, meters) = (ManualClock::at(NOW), Arc::new(Meters::default()));
         let shared = Arc::new(clock.clone());
         let bounds = writer::Limits::default();
@@ -75,7 +83,6 @@ impl House {
             writer::start(store.clone(), appender, bounds, shared.clone(), meters.clone(), Box::new(|| None))
                 .expect("a writer");
         handle.change(vec![DocumentChange::AddIdType { name: "userID".into() }], None).expect("an ID type");
-        let random = Arc::new(|buffer: &mut [u8]| getrandom::fill(buffer).expect("randomness"));
         let exports = Exports::new(store.clone(), handle.clone(), shared, meters.clone(), random, limits);
         House { exports, store, handle, meters, clock, running: None, writing: Some(writing), folder }
     }
@@ -152,7 +159,7 @@ impl House {
         let folder = self.folder.clone();
         self.writing.take().expect("it runs").stop().expect("a clean end");
         drop(self);
-        House::open(folder, limits(), Options::default())
+        House::open(folder, limits(), system_random())
     }
 
     pub fn status(&self) -> DestinationStatus {
