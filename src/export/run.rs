@@ -98,6 +98,8 @@ struct Runner {
     refused_in_a_row: u32,
     /// Filtered events of batches in which nothing was to be sent, since the last attempt.
     filtered: u64,
+    /// Whether something was sent that may not be written down yet.
+    is_busy: bool,
 }
 
 impl Runner {
@@ -116,6 +118,7 @@ impl Runner {
             revision: desk.revision(),
             refused_in_a_row: 0,
             filtered: 0,
+            is_busy: false,
             inner,
             desk,
         }
@@ -131,6 +134,7 @@ impl Runner {
                 Orders::Rest => {
                     // The place may be another one when it goes on.
                     self.next = Next::default();
+                    self.is_busy = false;
                     self.desk.board.shown().doing = Doing::Nothing;
                     tokio::select! {
                         _ = self.bell.changed() => self.bell.mark_changed(),
@@ -155,6 +159,12 @@ impl Runner {
                     self.skim();
                     continue;
                 }
+                // Only then does what is counted on disk tell of all that was sent.
+                () = self.ledger.written(), if self.is_busy => {
+                    self.is_busy = false;
+                    self.desk.board.shown().doing = Doing::Nothing;
+                    continue;
+                }
                 () = stopped(&mut self.stop) => break,
             };
             match batch {
@@ -164,7 +174,6 @@ impl Runner {
                 Ok(None) => self.bell.mark_changed(),
                 Err(error) => self.cannot_read(&error).await,
             }
-            self.desk.board.shown().doing = Doing::Nothing;
         }
         self.close().await;
     }
@@ -185,6 +194,7 @@ impl Runner {
             {
                 let mut shown = self.desk.board.shown();
                 shown.doing = Doing::Sending;
+                self.is_busy = true;
                 if purpose == Purpose::Batch {
                     shown.oldest = delivery.oldest();
                 }

@@ -72,6 +72,8 @@ impl Exports {
     /// Blocks.
     pub fn status(&self, id: DestinationId) -> Result<DestinationStatus, ReadError> {
         let desk = self.desk(id);
+        // Asked before the counts: a task that does nothing has written down all that it did.
+        let doing = desk.board.shown().doing;
         let snapshot = self.inner.store.snapshot()?;
         let is_enabled = desk.reader.destination().is_some();
         let cursor = snapshot.cursor(id.as_str())?.filter(|_| is_enabled);
@@ -86,7 +88,7 @@ impl Exports {
         };
         let shown = desk.board.shown();
         let pause = cursor.as_ref().and_then(|cursor| cursor.pause.clone());
-        let (state, retry) = match (&cursor, shown.doing) {
+        let (state, retry) = match (&cursor, doing) {
             (None, _) => (DestinationState::Disabled, None),
             (Some(_), _) if pause.is_some() => (DestinationState::Paused, None),
             (Some(_), Doing::Waiting(next)) => (DestinationState::Waiting, Some(next)),
