@@ -21,7 +21,7 @@ use std::future::poll_fn;
 use std::sync::Arc;
 use std::time::Duration;
 use tokio::sync::Mutex;
-use tokio::time::Instant;
+use tokio::time::{Instant, timeout_at};
 use tower_service::Service;
 
 /// What is read of a reply; nobody needs more to see what a destination says.
@@ -60,6 +60,7 @@ struct Kept {
 }
 
 type BoxError = Box<dyn Error + Send + Sync>;
+type Answered = (SendRequest<Full<Bytes>>, Response<Incoming>);
 
 impl Client {
     /// `deadline` is for an attempt, from connecting to the last byte of the reply.
@@ -78,15 +79,30 @@ impl Client {
         if secure && !self.trust.has_roots() {
             return Err(Failure::no_roots());
         }
-        match tokio::time::timeout(self.deadline, self.exchange(call, attempt)).await {
-            Ok(result) => result.map_err(|error| Failure::of(&host(&call.uri), error.as_ref())),
-            Err(_) => Err(Failure::timed_out(&host(&call.uri), self.deadline)),
+        let until = Instant::now() + self.deadline;
+        let failed = |error: BoxError| Failure::of(&host(&call.uri), error.as_ref());
+        let late = |_| Failure::timed_out(&host(&call.uri), self.deadline);
+        let mut kept = self.kept.lock().await;
+        let sent = timeout_at(until, self.send(&mut kept, call, attempt)).await.map_err(late)?;
+        let (sender, response) = sent.map_err(failed)?;
+        let (head, mut incoming) = response.into_parts();
+        let mut body = BytesMut::new();
+        let is_whole = match timeout_at(until, read(&mut incoming, &mut body)).await {
+            Ok(Ok(is_whole)) => is_whole,
+            // The head has said that it is taken; what else there was to say does not make it untaken.
+            _ if head.status.is_success() => false,
+            Ok(Err(error)) => return Err(failed(error.into())),
+            Err(elapsed) => return Err(late(elapsed)),
+        };
+        if is_whole {
+            *kept = Some(Kept { sender, to: origin(&call.uri), since: Instant::now() });
         }
+        Ok(Reply { status: head.status, headers: head.headers, body: body.freeze() })
     }
 
-    async fn exchange(&self, call: &Call, attempt: u32) -> Result<Reply, BoxError> {
-        let mut kept = self.kept.lock().await;
-        let to = format!("{}://{}", call.uri.scheme_str().unwrap_or_default(), host(&call.uri));
+    /// The head of the reply, and what it came over.
+    async fn send(&self, kept: &mut Option<Kept>, call: &Call, attempt: u32) -> Result<Answered, BoxError> {
+        let to = origin(&call.uri);
         let mut request = request(call, attempt)?;
         // What is not put back is closed: the rest of a reply would be read as the next one.
         let mut usable = kept.take().filter(|kept| kept.to == to && kept.since.elapsed() < KEPT_FOR);
@@ -98,13 +114,7 @@ impl Client {
             };
             let unsent = if sender.ready().await.is_ok() {
                 match sender.try_send_request(request).await {
-                    Ok(response) => {
-                        let (reply, is_whole) = read(response).await?;
-                        if is_whole {
-                            *kept = Some(Kept { sender, to, since: Instant::now() });
-                        }
-                        return Ok(reply);
-                    }
+                    Ok(response) => return Ok((sender, response)),
                     Err(mut error) => match error.take_message() {
                         Some(request) if is_kept => request,
                         _ => return Err(error.into_error().into()),
@@ -145,10 +155,8 @@ fn request(call: &Call, attempt: u32) -> Result<Request<Full<Bytes>>, BoxError> 
     Ok(request)
 }
 
-/// The reply, and whether all of it was read.
-async fn read(response: Response<Incoming>) -> Result<(Reply, bool), hyper::Error> {
-    let (head, mut incoming) = response.into_parts();
-    let mut body = BytesMut::new();
+/// Whether all of a body was read; at most `REPLY_BYTES` of it is kept.
+async fn read(incoming: &mut Incoming, body: &mut BytesMut) -> Result<bool, hyper::Error> {
     let mut is_whole = false;
     while body.len() <= REPLY_BYTES && !is_whole {
         match incoming.frame().await.transpose()?.map(|frame| frame.into_data()) {
@@ -159,7 +167,12 @@ async fn read(response: Response<Incoming>) -> Result<(Reply, bool), hyper::Erro
         }
     }
     body.truncate(REPLY_BYTES);
-    Ok((Reply { status: head.status, headers: head.headers, body: body.freeze() }, is_whole))
+    Ok(is_whole)
+}
+
+/// Where a connection leads.
+fn origin(uri: &Uri) -> String {
+    format!("{}://{}", uri.scheme_str().unwrap_or_default(), host(uri))
 }
 
 /// Host and port: all that is told of an address.

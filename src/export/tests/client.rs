@@ -54,6 +54,13 @@ fn a_reply_is_read_up_to_a_bound() {
 }
 
 #[test]
+fn what_was_taken_is_taken_though_the_rest_of_the_reply_never_comes() {
+    let sink = Sink::start(|_| Answer::Raw(b"HTTP/1.1 200 OK\r\ncontent-length: 10\r\n\r\nhalf".to_vec()));
+    let reply = post(Trust::default(), &format!("http://{}/", sink.address)).expect("the head came");
+    assert_eq!((reply.status, &reply.body[..]), (StatusCode::OK, &b"half"[..]));
+}
+
+#[test]
 fn a_redirect_is_not_followed() {
     let elsewhere = Sink::start(|_| Answer::status(200));
     let to = format!("HTTP/1.1 307 Moved\r\nlocation: http://{}/\r\ncontent-length: 0\r\n\r\n", elsewhere.address);
@@ -65,7 +72,7 @@ fn a_redirect_is_not_followed() {
 #[test]
 fn a_failure_says_what_happened_and_where_but_no_secret() {
     let closed = TcpListener::bind("127.0.0.1:0").and_then(|listener| listener.local_addr()).expect("a free port");
-    let cut = Sink::start(|_| Answer::Raw(b"HTTP/1.1 200 OK\r\ncontent-length: 10\r\n\r\nhalf".to_vec()));
+    let cut = Sink::start(|_| Answer::Raw(b"HTTP/1.1 400 No\r\ncontent-length: 10\r\n\r\nhalf".to_vec()));
     let silent = Sink::start(|_| Answer::Close);
     let other = Sink::start(|_| Answer::Raw(b"SSH-2.0-OpenSSH_9.6\r\n\r\n".to_vec()));
     for (at, code, says) in [

@@ -36,7 +36,7 @@ fn whatever_passes_is_waited_for_and_nothing_is_lost_or_reordered() {
             4 => Answer::status(408),
             5 => Answer::Raw(b"nonsense\r\n\r\n".to_vec()),
             6 => Answer::status(599),
-            7 => Answer::Raw(b"HTTP/1.1 200 OK\r\ncontent-length: 9\r\n\r\nha".to_vec()),
+            7 => Answer::Raw(b"HTTP/1.1 503 No\r\ncontent-length: 9\r\n\r\nha".to_vec()),
             _ => take(&heard, request),
         }
     });
