@@ -2,10 +2,11 @@
 //! the next one. Decides nothing.
 
 use super::deliver::Progress;
-use super::destination::DestinationId;
+use super::desk::Desk;
 use crate::event::Sequence;
 use crate::store::{DocumentChange, ExportChange, Pause};
 use crate::writer::{Handle, Unavailable};
+use std::sync::Arc;
 use std::time::Duration;
 use tokio::sync::watch;
 
@@ -17,7 +18,7 @@ const ROOM_RETRY: Duration = Duration::from_secs(1);
 /// See the module. Cheap to clone.
 #[derive(Clone)]
 pub(super) struct Ledger {
-    id: DestinationId,
+    desk: Arc<Desk>,
     due: watch::Sender<Due>,
 }
 
@@ -27,21 +28,26 @@ struct Due {
     /// Of these changes and of those that are being written.
     events: u64,
     is_writing: bool,
+    /// Places that are shown once it is written, with the cursor's generation and the events up to there.
+    passed: Vec<(u64, Sequence, u64)>,
     /// The writer takes nothing any more.
     is_over: bool,
 }
 
 impl Ledger {
-    pub fn new(id: DestinationId) -> Ledger {
-        Ledger { id, due: watch::Sender::new(Due::default()) }
+    pub fn new(desk: Arc<Desk>) -> Ledger {
+        Ledger { desk, due: watch::Sender::new(Due::default()) }
     }
 
     /// What has become certain since the cursor was moved by hand for the last time.
     pub fn pass(&self, generation: u64, progress: Progress) {
-        let destination = self.id.as_str();
+        let destination = self.desk.id.as_str();
         let Progress { to, forwarded, letters, settled } = progress;
         let letters: Vec<_> = letters.iter().map(super::DeadLetter::letter).collect();
         self.due.send_modify(|due| {
+            if let Some(to) = to {
+                due.passed.push((generation, to, forwarded + letters.len() as u64));
+            }
             due.events += forwarded + (letters.len() + settled.len()) as u64;
             if let Some(ExportChange::Advance {
                 generation: last,
@@ -66,8 +72,20 @@ impl Ledger {
         });
     }
 
+    /// Shows a place that is not worth a commit, once all before it is written.
+    pub fn reach(&self, generation: u64, to: Sequence) {
+        self.due.send_if_modified(|due| {
+            if due.changes.is_empty() && !due.is_writing {
+                self.desk.board.pass(generation, to, 0);
+            } else {
+                due.passed.push((generation, to, 0));
+            }
+            false
+        });
+    }
+
     pub fn pause(&self, pause: Pause) {
-        let destination = self.id.as_str().to_owned();
+        let destination = self.desk.id.as_str().to_owned();
         self.due.send_modify(|due| due.changes.push(ExportChange::Pause { destination, pause: Some(pause) }));
     }
 
@@ -95,10 +113,11 @@ impl Ledger {
     pub async fn write(self, writer: Handle) {
         let mut seen = self.due.subscribe();
         while seen.wait_for(|due| !due.changes.is_empty()).await.is_ok() {
-            let (mut changes, mut events) = (Vec::new(), 0);
+            let (mut changes, mut events, mut passed) = (Vec::new(), 0, Vec::new());
             self.due.send_modify(|due| {
                 changes = std::mem::take(&mut due.changes);
                 events = due.events;
+                passed = std::mem::take(&mut due.passed);
                 due.is_writing = true;
             });
             let documents: Vec<_> = changes.into_iter().map(DocumentChange::Export).collect();
@@ -107,12 +126,19 @@ impl Ledger {
                     self.due.send_modify(|due| due.is_over = true);
                     return;
                 }
-                tracing::warn!(destination = %self.id, %error, "what was sent could not be written down; it is tried again");
+                tracing::warn!(destination = %self.desk.id, %error, "what was sent could not be written down; it is tried again");
                 tokio::time::sleep(ROOM_RETRY).await;
             }
             self.due.send_modify(|due| {
                 due.events -= events;
                 due.is_writing = false;
+                if due.changes.is_empty() {
+                    passed.append(&mut due.passed);
+                }
+                // What is shown is on disk: counts, letters and place agree.
+                for (generation, to, events) in passed {
+                    self.desk.board.pass(generation, to, events);
+                }
             });
         }
     }

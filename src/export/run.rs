@@ -108,7 +108,7 @@ impl Runner {
         bell.mark_changed();
         Runner {
             client: None,
-            ledger: Ledger::new(desk.id),
+            ledger: Ledger::new(desk.clone()),
             bell,
             stop,
             committed: inner.writer.committed(),

@@ -74,11 +74,8 @@ impl Exports {
         let desk = self.desk(id);
         // Asked before the counts: a task that does nothing has written down all that it did.
         let doing = desk.board.shown().doing;
-        let snapshot = self.inner.store.snapshot()?;
         let is_enabled = desk.reader.destination().is_some();
-        let cursor = snapshot.cursor(id.as_str())?.filter(|_| is_enabled);
-        let dead_letters = snapshot.dead_letter_count(id.as_str())?;
-        drop(snapshot);
+        let cursor = self.inner.store.snapshot()?.cursor(id.as_str())?.filter(|_| is_enabled);
         if let Some(cursor) = &cursor {
             desk.board.shown().lag.learn(cursor.generation, cursor.position);
         }
@@ -86,6 +83,11 @@ impl Exports {
             Some(_) => self.lag(desk)?,
             None => (LagStatus::default(), Sequence(0), self.inner.store.next_sequence()),
         };
+        // After the place, which is shown when it is on disk: what it says of counts is not older.
+        let snapshot = self.inner.store.snapshot()?;
+        let cursor = snapshot.cursor(id.as_str())?.filter(|_| cursor.is_some());
+        let dead_letters = snapshot.dead_letter_count(id.as_str())?;
+        drop(snapshot);
         let shown = desk.board.shown();
         let pause = cursor.as_ref().and_then(|cursor| cursor.pause.clone());
         let (state, retry) = match (&cursor, doing) {

@@ -29,7 +29,6 @@ impl Runner {
                 if let (Some(to), Some(place)) = (progress.to, place) {
                     place.position = place.position.max(to);
                     place.told = place.position;
-                    self.desk.board.pass(generation, to, progress.forwarded + letters);
                 }
             }
             _ => {
@@ -60,7 +59,7 @@ impl Runner {
             return;
         }
         place.position = to;
-        self.desk.board.pass(place.generation, to, 0);
+        self.ledger.reach(place.generation, to);
         if to.0 - place.told.0 >= COMMIT_ROWS {
             place.told = to;
             self.ledger.pass(place.generation, Progress { to: Some(to), ..Progress::default() });
