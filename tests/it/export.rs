@@ -17,10 +17,12 @@ pub mod segment;
 mod shape;
 pub mod wire;
 
-use crate::running::{CONSOLE_KEY, Server, project, until};
+use crate::running::{CONSOLE_KEY, PATIENCE, Server, project, until};
 use fake::Fake;
 use serde_json::{Value, json};
 use std::ops::Range;
+use std::thread;
+use std::time::{Duration, Instant};
 
 /// A write key of a Segment source.
 const WRITE_KEY: &str = "write-key-of-a-source-0001";
@@ -95,24 +97,40 @@ fn dead_letters(server: &Server, id: &str) -> Vec<Value> {
     page.as_array().expect("a list").clone()
 }
 
+/// Waits until what the server says of a destination is as it should be.
+fn until_status(server: &Server, id: &str, what: &str, holds: impl Fn(&Value) -> bool) -> Value {
+    let begun = Instant::now();
+    loop {
+        let last = status(server, id);
+        if holds(&last) {
+            return last;
+        }
+        assert!(
+            begun.elapsed() < PATIENCE,
+            "waited in vain until {id} {what}: {last}\n{:#?}",
+            attempts(server, id).first()
+        );
+        thread::park_timeout(Duration::from_millis(2));
+    }
+}
+
 /// Waits until a destination has got all that is for it.
 fn drained(server: &Server, id: &str) -> Value {
-    let mut last = Value::Null;
-    until(&format!("{id} has got everything"), || {
-        last = status(server, id);
-        last["state"] == "idle" && last["lag"]["events"] == 0 && last["position"] == last["end"]
-    });
-    last
+    until_status(server, id, "has got everything", |told| told["state"] == "idle" && told["lag"]["events"] == 0)
+}
+
+/// The same, and it has counted so many as forwarded and as dead letters. What is counted is on disk, a moment after the
+/// place is known.
+fn counted(server: &Server, id: &str, forwarded: u64, dead: u64) -> Value {
+    drained(server, id);
+    until_status(server, id, &format!("has counted {forwarded} and {dead}"), |told| {
+        told["forwarded"] == forwarded && told["deadLettered"] == dead
+    })
 }
 
 /// Waits until a destination is in a state.
 fn becomes(server: &Server, id: &str, state: &str) -> Value {
-    let mut last = Value::Null;
-    until(&format!("{id} is {state}"), || {
-        last = status(server, id);
-        last["state"] == state
-    });
-    last
+    until_status(server, id, &format!("is {state}"), |told| told["state"] == state)
 }
 
 /// Fails unless exactly the events of these numbers were taken, in order and by the rules.

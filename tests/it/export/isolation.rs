@@ -16,7 +16,7 @@ fn a_destination_that_is_down_holds_up_neither_the_other_nor_who_sends() {
     let (segment, webhook) = (segment(), receiver());
     let mut project = exporting(&segment);
     posting(&mut project, &webhook.url());
-    let server = Server::start_with(&project, &["--export-timeout", "5min", "--export-backoff", "20ms"]);
+    let server = Server::start_with(&project, &["--export-timeout", "2s", "--export-backoff", "20ms"]);
     for (down, up, fake, other) in
         [("webhook", "segment", &webhook, &segment), ("segment", "webhook", &segment, &webhook)]
     {

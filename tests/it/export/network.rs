@@ -39,10 +39,9 @@ fn nothing_is_lost_by_a_connection_that_fails() {
     fake.script(faults.iter().cloned().cycle().take(3 * faults.len()));
     log_orders(&server, 140..200);
     until("the faults came", || fake.scripted() == 0);
-    let told = drained(&server, "segment");
+    counted(&server, "segment", 200, 0);
     assert_got(&fake, 0..200);
     assert!(fake.books().repeats > 0, "what was taken without a reply is sent again under the same ID");
-    assert_eq!((&told["forwarded"], &told["deadLettered"]), (&json!(200), &json!(0)), "{told}");
     let bad = attempts(&server, "segment").iter().filter(|attempt| attempt["outcome"] == "again").count();
     assert!(bad >= 3 * faults.len(), "{bad}");
 }

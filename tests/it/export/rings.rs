@@ -41,7 +41,7 @@ fn two_that_export_to_each_other_come_to_rest() {
     until("both are at rest", || {
         [&first, &second].iter().all(|server| {
             let told = status(server, "segment");
-            told["state"] == "idle" && told["lag"]["events"] == 0 && told["position"] == told["end"]
+            told["state"] == "idle" && told["lag"]["events"] == 0
         })
     });
     for (server, own, received, looped) in [(&first, 85, 40, 0), (&second, 40, 60, 25)] {
@@ -60,10 +60,11 @@ fn one_that_exports_to_itself_stores_nothing_twice() {
     let mut server = Server::start_with(&project(), &BRISK);
     done(&server, "PATCH", "integrations/segment.outgoing", towards(&server));
     log_orders(&server, 0..50);
-    let told = drained(&server, "segment");
+    drained(&server, "segment");
     let changes = from(&server, "console");
-    assert_eq!(told["forwarded"].as_u64(), Some(count(&server, "returned")), "{told}");
-    assert!(count(&server, "returned") >= 50);
+    let returned = count(&server, "returned");
+    assert!(returned > 50, "{returned}");
+    counted(&server, "segment", returned, 0);
     assert_eq!((from(&server, "statsig"), from(&server, "segment")), (50, 0));
     assert!(server.stop().success(), "{}", server.logged());
     server.restart();

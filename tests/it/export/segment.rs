@@ -153,6 +153,11 @@ fn faults(event: &Value) -> Vec<String> {
         );
         return wrong;
     }
+    if name == "statsig::test_event" {
+        check(keys(&context) == ["library"], "context of a test");
+        check(keys(&properties) == ["metadata", "value"], "properties of a test");
+        return wrong;
+    }
     let known = ["library", "metadata", "stableID", "user", "value"];
     check(keys(&context).iter().all(|field| known.contains(field)), "another field in context");
     let user = context.get("user").and_then(Value::as_object);
