@@ -141,7 +141,8 @@ impl Exports {
             };
             let Some(events) = counted else { continue };
             if events == 0 {
-                return Ok((LagStatus::default(), position, end));
+                // Nothing up to there is to be sent, whether the task has looked at it yet or not.
+                return Ok((LagStatus::default(), position.max(end), end.max(position)));
             }
             let oldest = match in_hand {
                 Some(oldest) => Some(oldest),
