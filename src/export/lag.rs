@@ -53,11 +53,11 @@ impl Lag {
 
     /// The destination has got further, over so many events that were to be sent.
     pub fn pass(&mut self, generation: u64, position: Sequence, events: u64) {
-        if generation != self.generation {
-            return;
+        // A place that was learnt from disk already is counted from.
+        if generation == self.generation && position.0 > self.position {
+            self.position = position.0;
+            self.passed += events;
         }
-        self.position = self.position.max(position.0);
-        self.passed += events;
     }
 
     /// Begins to count what was not counted yet.
@@ -97,6 +97,15 @@ mod tests {
         lag.pass(0, Sequence(230), 55);
         let counting = lag.count();
         assert_eq!((counting.from, lag.counted(counting, 0, Sequence(230))), (Sequence(230), Some(0)));
+    }
+
+    #[test]
+    fn what_was_passed_before_its_place_was_learnt_is_subtracted_once() {
+        let mut lag = Lag::default();
+        lag.learn(0, Sequence(50));
+        let counting = lag.count();
+        lag.pass(0, Sequence(50), 20);
+        assert_eq!(lag.counted(counting, 30, Sequence(90)), Some(30));
     }
 
     #[test]
