@@ -61,6 +61,11 @@ impl Lag {
         self.passed += events;
     }
 
+    /// What is left of what was counted last.
+    pub fn left(&self) -> u64 {
+        self.counted.saturating_sub(self.passed)
+    }
+
     /// Begins to count what was not counted yet.
     pub fn count(&mut self) -> Counting {
         if self.to <= self.position {
@@ -75,7 +80,7 @@ impl Lag {
             return None;
         }
         (self.to, self.counted) = (end.0.max(self.to), self.counted + events);
-        Some(if self.position >= self.to { 0 } else { self.counted.saturating_sub(self.passed) })
+        Some(if self.position >= self.to { 0 } else { self.left() })
     }
 }
 
