@@ -251,6 +251,43 @@ fn room_is_made_while_a_question_is_read() {
     }
 }
 
+/// A log that cannot be read to its end.
+struct Broken(Memory);
+
+impl Log for Broken {
+    fn next_sequence(&self) -> Sequence {
+        self.0.next_sequence()
+    }
+
+    fn as_of_time(&self) -> Option<Timestamp> {
+        self.0.as_of_time()
+    }
+
+    fn terms(&self) -> &Terms {
+        self.0.terms()
+    }
+
+    fn scan(&self, from: Sequence, fields: &[Field], each: &mut Visit<'_>) -> Result<(), LogError> {
+        self.0.scan(from, fields, each)?;
+        Err(LogError("the disk is gone".into()))
+    }
+}
+
+#[test]
+fn a_reading_that_failed_leaves_nothing_that_counts_as_memory() {
+    let rows: Vec<Row> = (0..100).map(|nth| track("a", "order", nth)).collect();
+    let reports = Reports::new(ROOM);
+    let report = |rows: &[Row]| reports.report(&Memory::of(rows), &asked(Shape::OpenEnd), &Options::default());
+    let fail = || reports.report(&Broken(Memory::of(&rows)), &asked(Shape::OpenEnd), &Options::default());
+    assert!(fail().is_err());
+    assert_eq!(reports.bytes(), 0);
+    report(&rows[..50]).unwrap();
+    let weighed = reports.bytes();
+    assert!(fail().is_err());
+    assert!(reports.bytes() < weighed, "the report is still there: {} of {weighed}", reports.bytes());
+    assert_eq!(report(&rows).unwrap().as_of.sequence, Some(99));
+}
+
 #[test]
 fn an_end_in_the_future_makes_no_days_without_events() {
     let open = Question { end: None, ..asked(Shape::OpenEnd) };
