@@ -3,7 +3,7 @@
 
 use super::DAY;
 use super::agreement::{asked, assert_same, each_log};
-use super::hard::{Random, Shape, midnight};
+use super::hard::{Random, Shape, log, midnight};
 use crate::event::{Field, Sequence, Timestamp};
 use crate::results::tests::memory::{Memory, Row, at, exposure, track};
 use crate::results::{Breakdown, Crossovers, Join, Log, LogError, Options, Question, Reports, View, conclude};
@@ -174,6 +174,40 @@ fn with_little_memory_the_exposed_units_come_to_the_same() {
         roomy.report(&log, &question, &Options::default()).unwrap();
         assert!(reports.bytes() < roomy.bytes(), "{what}: nothing is held but the report");
     });
+}
+
+/// A block of a store has thousands of rows, which are taken some at a time.
+#[test]
+fn the_parts_in_which_a_large_block_is_taken_do_not_show() {
+    for shape in [Shape::Mixed, Shape::Companies, Shape::Gate, Shape::OpenEnd] {
+        let mut random = Random(11);
+        let mut rows: Vec<Row> = (0..8).flat_map(|_| log(shape, &mut random)).collect();
+        random.shuffle(&mut rows);
+        assert!(rows.len() > 3000, "{} rows", rows.len());
+        let question = asked(shape);
+        let plain = Options::default();
+        let by = |breakdown| Options { breakdown: Some(breakdown), ..Options::default() };
+        let unit = by(Breakdown::Unit(crate::event::Place::User, "country".into()));
+        for options in [plain, unit, by(Breakdown::Event("sku".into()))] {
+            let expected = conclude(&Memory::of(&rows), &question, &options).unwrap().analysis.unwrap();
+            let what = format!("{shape:?}, {:?}", options.breakdown);
+            let reports = Reports::new(ROOM);
+            // Each time the one block has become larger.
+            for length in [1000, 1030, 2500, rows.len()] {
+                let log = Memory::in_blocks(&rows[..length], rows.len());
+                let found = reports.report(&log, &question, &options).unwrap();
+                if length == rows.len() {
+                    assert_same(&expected, found.analysis.as_ref().unwrap(), &what);
+                }
+            }
+            let little = Reports::new(1).report(&Memory::in_blocks(&rows, rows.len()), &question, &options).unwrap();
+            let little = little.analysis.as_ref().unwrap();
+            assert_eq!((&little.groups, &little.health), (&expected.groups, &expected.health), "{what}");
+            for (little, expected) in little.metrics.iter().zip(&expected.metrics) {
+                assert_eq!(little.groups, expected.groups, "{} ({what})", expected.name);
+            }
+        }
+    }
 }
 
 #[test]
