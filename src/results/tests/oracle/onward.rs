@@ -4,9 +4,12 @@
 use super::DAY;
 use super::agreement::{asked, assert_same, each_log};
 use super::hard::{Random, Shape, log, midnight};
-use crate::event::{Field, Sequence, Timestamp};
+use crate::event::{Field, Place, Sequence, Timestamp};
 use crate::results::tests::memory::{Memory, Row, at, exposure, track};
-use crate::results::{Breakdown, Crossovers, Join, Log, LogError, Options, Question, Reports, View, conclude};
+use crate::results::{
+    Breakdown, CriterionTest, Crossovers, Join, Log, LogError, Options, Question, Reports, TextFilter, UnitFilter,
+    View, conclude,
+};
 use crate::store::{Terms, Visit};
 use std::cell::Cell;
 use std::sync::Arc;
@@ -61,7 +64,7 @@ fn an_end_that_moves_with_the_log_lets_in_what_lay_beyond_it() {
         let rows = arriving(rows, random);
         let question = Question { end: None, ..asked(shape) };
         let plain = Options::default();
-        let unit = Breakdown::Unit(crate::event::Place::User, "country".into());
+        let unit = Breakdown::Unit(Place::User, "country".into());
         let of = [
             plain.clone(),
             Options { cuped: true, join: Join::Date, ..plain.clone() },
@@ -187,7 +190,7 @@ fn the_parts_in_which_a_large_block_is_taken_do_not_show() {
         let question = asked(shape);
         let plain = Options::default();
         let by = |breakdown| Options { breakdown: Some(breakdown), ..Options::default() };
-        let unit = by(Breakdown::Unit(crate::event::Place::User, "country".into()));
+        let unit = by(Breakdown::Unit(Place::User, "country".into()));
         for options in [plain, unit, by(Breakdown::Event("sku".into()))] {
             let expected = conclude(&Memory::of(&rows), &question, &options).unwrap().analysis.unwrap();
             let what = format!("{shape:?}, {:?}", options.breakdown);
@@ -234,6 +237,38 @@ fn reports_that_are_kept_count_as_memory() {
     let one = small.bytes();
     small.report(&log, &other, &by_day).unwrap();
     assert!(small.bytes() < one + one / 2, "{} after {one}", small.bytes());
+}
+
+#[test]
+fn what_tells_units_apart_counts_as_memory() {
+    let long = |nth: i64| format!("{nth:01000}");
+    let exposed = |nth: i64| {
+        let user = vec![("plan".into(), long(nth))];
+        Row { user, ..exposure(&format!("u{nth}"), ["grp_c", "grp_t"][nth as usize % 2], nth) }
+    };
+    let mut rows: Vec<Row> = (0..100).map(exposed).collect();
+    rows.extend((0..100).map(|nth| track(&format!("u{nth}"), "order", 1000 + nth).with("plan", &long(nth))));
+    let held = |options: Options| {
+        let reports = Reports::new(ROOM);
+        let report = reports.report(&Memory::of(&rows), &asked(Shape::OpenEnd), &options).unwrap();
+        reports.bytes() - report.bytes()
+    };
+    let plain = held(Options::default());
+    for breakdown in [Breakdown::Unit(Place::User, "plan".into()), Breakdown::Event("plan".into())] {
+        let more = held(Options { breakdown: Some(breakdown.clone()), ..Options::default() });
+        // Each text is there twice: to find its code, and to be found by it.
+        assert!(more > plain + 2 * 100 * 1000, "{more} by {breakdown:?}, {plain} without");
+    }
+    let filter = TextFilter {
+        place: Place::User,
+        key: "plan".into(),
+        test: CriterionTest::In(vec![long(7)]),
+        missing_passes: true,
+        words: String::new(),
+    };
+    let units = UnitFilter { texts: vec![filter], ..UnitFilter::default() };
+    let more = held(Options { units, ..Options::default() });
+    assert!(more >= plain + 100 * 16, "{more} with a filter, {plain} without");
 }
 
 /// A log that says when another block was handed out.
