@@ -113,10 +113,7 @@ impl Exports {
     pub fn retry(&self, id: DestinationId, letters: Option<Vec<Sequence>>) -> Result<usize, ReadError> {
         let snapshot = self.inner.store.snapshot()?;
         let there: Vec<u64> = match letters {
-            None => {
-                let all = snapshot.dead_letters(id.as_str(), None, usize::MAX)?;
-                all.iter().map(|letter| letter.sequence.0).collect()
-            }
+            None => snapshot.dead_letter_sequences(id.as_str())?.iter().map(|letter| letter.0).collect(),
             Some(letters) => {
                 let mut there = Vec::with_capacity(letters.len());
                 for letter in letters {
