@@ -5,7 +5,7 @@ use super::batch::Purpose;
 use super::board::{Attempt, Outcome};
 use super::client::Client;
 use super::dead_letter::DeadLetter;
-use super::run::{millis, of_failure, of_reply, outcome};
+use super::run::{blocking, millis, of_failure, of_reply, outcome};
 use super::verdict::Verdict;
 use super::{DestinationId, Exports};
 use crate::event::Sequence;
@@ -144,7 +144,9 @@ impl Exports {
         destination.encode_test(&message_id, time, &mut event);
         let call = destination.call(&[&event], time);
         // A connection of its own, so that connecting is tried too.
-        let client = Client::new(self.inner.limits.trust.clone(), self.inner.limits.timeout);
+        let (trust, timeout) = (self.inner.limits.trust.clone(), self.inner.limits.timeout);
+        // The first one reads the system's authorities.
+        let client = blocking(move || Client::new(trust, timeout)).await;
         let result = client.post(&call, 1).await;
         let now = self.inner.clock.now();
         let (outcome, status, error) = match &result {

@@ -88,6 +88,26 @@ fn a_store_of_before_gets_its_places_when_it_is_opened() {
     writing.stop().unwrap();
 }
 
+/// It runs on the thread that serves requests.
+#[test]
+fn a_test_event_does_not_wait_for_a_change_that_is_under_way() {
+    let folder = tempfile::tempdir().unwrap();
+    let (admin, writing) = open(folder.path(), ListLimits::default());
+    let (told, tried) = std::sync::mpsc::channel();
+    let change_under_way = admin.inner.changing.lock().unwrap();
+    let other = admin.clone();
+    let thread = std::thread::spawn(move || {
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+        let _ = told.send(runtime.block_on(other.test_destination("segment", "somebody")).unwrap_err().code);
+    });
+    let code = tried.recv_timeout(std::time::Duration::from_secs(10));
+    drop(change_under_way);
+    thread.join().unwrap();
+    assert_eq!(code, Ok("destination_disabled"));
+    drop(admin);
+    writing.stop().unwrap();
+}
+
 fn store(admin: &Admin, received: &[i64]) {
     let mut batch = admin.store().new_batch();
     for (index, ms) in received.iter().enumerate() {
