@@ -40,7 +40,7 @@ pub use destination::{BatchLimits, Call, Destination, DestinationId, Unsendable}
 pub use firsts::{FIRSTS_KEPT, Firsts};
 pub use orders::{BY_HAND, OpenedLetter, TestError};
 pub use setup::Setup;
-pub use status::{DestinationStatus, LagStatus, PauseStatus};
+pub use status::{DestinationStatus, LagStatus, PauseStatus, UNUSABLE};
 
 use crate::clock::Clock;
 use crate::meters::Meters;
@@ -130,6 +130,11 @@ impl Exports {
         for desk in self.desks.iter() {
             let is_same = before.as_ref().is_some_and(|before| before.same(desk.id, &setup));
             desk.set_up(setup.clone(), is_same);
+            if !is_same {
+                let since = self.inner.clock.now().0;
+                let pause = |problem: &str| PauseStatus { code: UNUSABLE.into(), message: problem.into(), since };
+                desk.board.shown().unusable = setup.problem(desk.id).map(pause);
+            }
             // Last, so that a pause of the old settings that came meanwhile ends too.
             if before.is_some() && !is_same {
                 self.resume_after_change(desk);

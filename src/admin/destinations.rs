@@ -272,6 +272,7 @@ fn named(name: &str) -> Result<DestinationId, AdminError> {
 fn of_test(id: DestinationId, error: TestError) -> AdminError {
     match error {
         TestError::Disabled => disabled(id),
+        TestError::Unusable => AdminError::conflict("destination_unusable", error.to_string()),
     }
 }
 

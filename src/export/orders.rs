@@ -25,6 +25,8 @@ pub type OpenedLetter = (DeadLetter, Option<StoredEvent>, Option<String>);
 pub enum TestError {
     #[error("this destination is disabled; enable it first")]
     Disabled,
+    #[error("nothing can be sent to this destination as it is set; its status says why")]
+    Unusable,
 }
 
 impl Exports {
@@ -135,7 +137,9 @@ impl Exports {
     /// runtime with time and network enabled.
     pub async fn test(&self, id: DestinationId) -> Result<Attempt, TestError> {
         let desk = self.desk(id);
-        let destination = desk.reader.destination().ok_or(TestError::Disabled)?;
+        let is_unusable = desk.board.shown().unusable.is_some();
+        let why_not = if is_unusable { TestError::Unusable } else { TestError::Disabled };
+        let destination = desk.reader.destination().ok_or(why_not)?;
         let mut random = [0; 8];
         (self.inner.random)(&mut random);
         let message_id = format!("weir-{}-test-{:016x}", self.inner.store.id(), u64::from_le_bytes(random));
