@@ -3,7 +3,7 @@
 //! changes them.
 
 use super::item::{Deed, ItemChange};
-use super::{Admin, AdminError, State};
+use super::{Admin, AdminError, State, read_object};
 use crate::catalog::{ItemKind, Settings};
 use crate::event::{Outcome, Source, TermId};
 use crate::ingest;
@@ -182,7 +182,7 @@ impl Admin {
         version: Option<u64>,
         author: &str,
     ) -> Result<Selected, AdminError> {
-        let selection: Selection = serde_json::from_str(text).map_err(|error| {
+        let selection: Selection = read_object(text).map_err(|error| {
             let shape = r#"send {"isSelected": false, "names": ["..."]}, or "all": true in place of names"#;
             AdminError::refused("invalid_selection", format!("{error}; {shape}"))
         })?;

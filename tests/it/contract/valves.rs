@@ -304,6 +304,7 @@ fn names_are_selected_one_by_one_all_at_once_or_by_a_search() {
         (json!({"isSelected": true, "names": ["a"], "colour": "red"}), "invalid_selection"),
         (json!({"isSelected": true, "names": ["segment::Debug Ping"]}), "invalid_selection"),
         (json!({"isSelected": true, "names": ["x".repeat(208)]}), "name_too_long"),
+        (json!([true, ["a"], false, null]), "invalid_selection"),
     ] {
         let (status, answer) = ask(&server, "POST", "segment.incoming/events", &body);
         assert_eq!((status, &answer["code"]), (400, &json!(code)), "{body}: {answer}");
