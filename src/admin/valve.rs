@@ -305,7 +305,17 @@ fn meant(
             let message = format!("name {index} is longer than any event's name; shorten it");
             return Err(AdminError::refused("name_too_long", message));
         }
-        // It would never pass or hold back anything, and nobody would notice.
+        // Such names would never let pass or hold back anything, and nobody would notice.
+        if !valve.concerns(name) {
+            return refused(&match valve.incoming {
+                Some(_) => {
+                    format!("{name:?} never comes in here: names that begin with {OWN} arise in Weir; leave it out")
+                }
+                None => {
+                    format!("{name:?} is no custom event; set exposures or configChanges of the integration instead")
+                }
+            });
+        }
         let prefix = valve.prefix();
         if let Some(bare) = name.strip_prefix(prefix).filter(|_| !prefix.is_empty() && !is_seen(name)) {
             return refused(&format!("names stand here without the prefix {prefix:?}; send {bare:?}"));
@@ -342,6 +352,8 @@ mod tests {
             (json!({"names": ["a"], "all": true}), Err("invalid_selection")),
             (json!({"names": ["a"], "search": "a"}), Err("invalid_selection")),
             (json!({"names": ["segment::Debug Ping"]}), Err("invalid_selection")),
+            (json!({"names": ["a", "statsig::gate_exposure"]}), Err("invalid_selection")),
+            (json!({"names": ["statsig::session"]}), Err("invalid_selection")),
             (json!({"names": [too_long]}), Err("name_too_long")),
         ] {
             let mut whole = text.clone();
