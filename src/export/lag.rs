@@ -51,13 +51,19 @@ impl Lag {
         }
     }
 
-    /// The destination has got further, over so many events that were to be sent.
+    /// The destination has got further, over so many events that were to be sent. What was learned of the cursor on disk may
+    /// have gone before: then counting began behind these events.
     pub fn pass(&mut self, generation: u64, position: Sequence, events: u64) {
-        if generation != self.generation {
+        if generation != self.generation || position.0 <= self.position {
             return;
         }
-        self.position = self.position.max(position.0);
+        self.position = position.0;
         self.passed += events;
+    }
+
+    /// What is left of what was counted last.
+    pub fn left(&self) -> u64 {
+        self.counted.saturating_sub(self.passed)
     }
 
     /// Begins to count what was not counted yet.
@@ -74,7 +80,7 @@ impl Lag {
             return None;
         }
         (self.to, self.counted) = (end.0.max(self.to), self.counted + events);
-        Some(if self.position >= self.to { 0 } else { self.counted.saturating_sub(self.passed) })
+        Some(if self.position >= self.to { 0 } else { self.left() })
     }
 }
 
@@ -97,6 +103,21 @@ mod tests {
         lag.pass(0, Sequence(230), 55);
         let counting = lag.count();
         assert_eq!((counting.from, lag.counted(counting, 0, Sequence(230))), (Sequence(230), Some(0)));
+    }
+
+    #[test]
+    fn what_the_disk_told_first_is_not_subtracted_again() {
+        let mut lag = Lag::default();
+        lag.restart(0, Sequence(100));
+        // The commit is seen before those who wait for it are told.
+        lag.learn(0, Sequence(150));
+        let counting = lag.count();
+        lag.pass(0, Sequence(120), 20);
+        lag.pass(0, Sequence(150), 30);
+        assert_eq!((counting.from, lag.counted(counting, 50, Sequence(200))), (Sequence(150), Some(50)));
+        lag.pass(0, Sequence(160), 10);
+        let counting = lag.count();
+        assert_eq!(lag.counted(counting, 0, Sequence(200)), Some(40));
     }
 
     #[test]

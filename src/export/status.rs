@@ -141,7 +141,8 @@ impl Exports {
             };
             let Some(events) = counted else { continue };
             if events == 0 {
-                return Ok((LagStatus::default(), position, end));
+                // Nothing up to there is to be sent, whether the task has looked at it yet or not.
+                return Ok((LagStatus::default(), position.max(end), end.max(position)));
             }
             let oldest = match in_hand {
                 Some(oldest) => Some(oldest),
@@ -149,8 +150,13 @@ impl Exports {
             };
             return Ok((LagStatus { events, seconds: self.seconds_since(oldest) }, position, end));
         }
-        let position = desk.board.shown().lag.position();
-        Ok((LagStatus::default(), position, self.inner.store.next_sequence()))
+        // Overtaken each time: the last count is near the truth, and something is left.
+        let (position, events) = {
+            let shown = desk.board.shown();
+            (shown.lag.position(), shown.lag.left().max(1))
+        };
+        let seconds = self.seconds_since(desk.reader.oldest(position)?);
+        Ok((LagStatus { events, seconds }, position, self.inner.store.next_sequence()))
     }
 
     fn seconds_since(&self, oldest: Option<Timestamp>) -> u64 {

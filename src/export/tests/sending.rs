@@ -67,7 +67,7 @@ fn only_what_arose_here_and_was_chosen_goes_out_and_the_rest_is_passed() {
     until("all is passed", || house.status().position == 6);
     assert_eq!(sequences(&sink), [1, 3]);
     until("filtered ones are counted", || house.meters.export_segment_filtered.get() == 2);
-    house.append([from_segment(), from_segment()]);
+    house.append([from_segment(), other()]);
     until("the place follows", || house.status().position == 8);
     house.stop();
     assert_eq!(house.cursor().position, house.end(), "it is written when the server stops");
