@@ -4,7 +4,7 @@
 
 use super::item::{Deed, ItemChange};
 use super::{Admin, AdminError, State, read_object};
-use crate::catalog::{ItemKind, Settings};
+use crate::catalog::{ItemKind, NO_CUSTOM_EVENTS, Settings};
 use crate::event::{Outcome, Source, TermId};
 use crate::ingest;
 use crate::store::Snapshot;
@@ -18,11 +18,8 @@ use std::sync::PoisonError;
 pub const CHOSEN_NAMES: usize = 10_000;
 /// What the stored name of a page or screen call has before the sender's own: `screen:`.
 const KIND_CHARS: usize = 7;
-/// How the names of exposures and configuration changes begin.
+/// How names that arise in Weir begin.
 const OWN: &str = "statsig::";
-/// Those that are no custom events, whoever sends them.
-const NOT_CUSTOM: [&str; 5] =
-    ["gate_exposure", "config_exposure", "layer_exposure", "experiment_exposure", "config_change"];
 
 /// Which names are wanted.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -137,10 +134,9 @@ impl<'s> Valve<'s> {
 
     /// Whether the valve decides about events of a name. What begins as Statsig's own names do never comes in this way.
     fn concerns(&self, name: &str) -> bool {
-        match (self.incoming, name.strip_prefix(OWN)) {
-            (_, None) => true,
-            (Some(_), Some(_)) => false,
-            (None, Some(own)) => !NOT_CUSTOM.contains(&own),
+        match self.incoming {
+            Some(_) => !name.starts_with(OWN),
+            None => !NO_CUSTOM_EVENTS.contains(&name),
         }
     }
 
