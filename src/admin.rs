@@ -49,6 +49,7 @@ use crate::store::{OpenError, ReadError, Store};
 use crate::writer::{Handle, Unavailable};
 use arc_swap::ArcSwap;
 use serde::Serialize;
+use serde::de::DeserializeOwned;
 use session::Sessions;
 use std::sync::{Arc, Mutex};
 
@@ -61,6 +62,14 @@ pub fn system_random() -> Random {
         // Without randomness there are no keys and no sessions; the process must not go on with guessable ones.
         getrandom::fill(buffer).expect("the operating system provides randomness");
     })
+}
+
+/// Reads a body's object. serde alone would take a list as well, its values for the fields in their order.
+fn read_object<T: DeserializeOwned>(text: &str) -> serde_json::Result<T> {
+    if text.trim_start().starts_with('[') {
+        return Err(serde::de::Error::custom("the body is a list; it must be an object"));
+    }
+    serde_json::from_str(text)
 }
 
 /// Why something was not done. `status` is the HTTP status that says so.

@@ -1,6 +1,6 @@
 //! Listing, making and revoking keys. A secret's text leaves this room once, when it is made.
 
-use super::{Admin, AdminError};
+use super::{Admin, AdminError, read_object};
 use crate::catalog::{Key, KeyType, Role};
 use crate::store::DocumentChange;
 use schemars::JsonSchema;
@@ -79,7 +79,7 @@ impl Admin {
 
     /// Makes a key from `{"description", "type", "role"}`.
     pub fn create_key(&self, wanted: &str, author: &str) -> Result<NewKey, AdminError> {
-        let wanted: Wanted = serde_json::from_str(wanted).map_err(|error| {
+        let wanted: Wanted = read_object(wanted).map_err(|error| {
             let shape = r#"{"description": "...", "type": "SERVER" | "CLIENT" | "CONSOLE", "role": "viewer" | "editor" | "admin"}"#;
             AdminError::refused("invalid_key", format!("{error}; send {shape}"))
         })?;

@@ -3,8 +3,8 @@
 //! changes them.
 
 use super::item::{Deed, ItemChange};
-use super::{Admin, AdminError, State};
-use crate::catalog::{ItemKind, Settings};
+use super::{Admin, AdminError, State, read_object};
+use crate::catalog::{ItemKind, NO_CUSTOM_EVENTS, Settings};
 use crate::event::{Outcome, Source, TermId};
 use crate::ingest;
 use crate::store::Snapshot;
@@ -18,11 +18,8 @@ use std::sync::PoisonError;
 pub const CHOSEN_NAMES: usize = 10_000;
 /// What the stored name of a page or screen call has before the sender's own: `screen:`.
 const KIND_CHARS: usize = 7;
-/// How the names of exposures and configuration changes begin.
+/// How names that arise in Weir begin.
 const OWN: &str = "statsig::";
-/// Those that are no custom events, whoever sends them.
-const NOT_CUSTOM: [&str; 5] =
-    ["gate_exposure", "config_exposure", "layer_exposure", "experiment_exposure", "config_change"];
 
 /// Which names are wanted.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -137,10 +134,9 @@ impl<'s> Valve<'s> {
 
     /// Whether the valve decides about events of a name. What begins as Statsig's own names do never comes in this way.
     fn concerns(&self, name: &str) -> bool {
-        match (self.incoming, name.strip_prefix(OWN)) {
-            (_, None) => true,
-            (Some(_), Some(_)) => false,
-            (None, Some(own)) => !NOT_CUSTOM.contains(&own),
+        match self.incoming {
+            Some(_) => !name.starts_with(OWN),
+            None => !NO_CUSTOM_EVENTS.contains(&name),
         }
     }
 
@@ -182,7 +178,7 @@ impl Admin {
         version: Option<u64>,
         author: &str,
     ) -> Result<Selected, AdminError> {
-        let selection: Selection = serde_json::from_str(text).map_err(|error| {
+        let selection: Selection = read_object(text).map_err(|error| {
             let shape = r#"send {"isSelected": false, "names": ["..."]}, or "all": true in place of names"#;
             AdminError::refused("invalid_selection", format!("{error}; {shape}"))
         })?;
@@ -305,7 +301,17 @@ fn meant(
             let message = format!("name {index} is longer than any event's name; shorten it");
             return Err(AdminError::refused("name_too_long", message));
         }
-        // It would never pass or hold back anything, and nobody would notice.
+        // Such names would never let pass or hold back anything, and nobody would notice.
+        if !valve.concerns(name) {
+            return refused(&match valve.incoming {
+                Some(_) => {
+                    format!("{name:?} never comes in here: names that begin with {OWN} arise in Weir; leave it out")
+                }
+                None => {
+                    format!("{name:?} is no custom event; set exposures or configChanges of the integration instead")
+                }
+            });
+        }
         let prefix = valve.prefix();
         if let Some(bare) = name.strip_prefix(prefix).filter(|_| !prefix.is_empty() && !is_seen(name)) {
             return refused(&format!("names stand here without the prefix {prefix:?}; send {bare:?}"));
@@ -342,6 +348,8 @@ mod tests {
             (json!({"names": ["a"], "all": true}), Err("invalid_selection")),
             (json!({"names": ["a"], "search": "a"}), Err("invalid_selection")),
             (json!({"names": ["segment::Debug Ping"]}), Err("invalid_selection")),
+            (json!({"names": ["a", "statsig::gate_exposure"]}), Err("invalid_selection")),
+            (json!({"names": ["statsig::session"]}), Err("invalid_selection")),
             (json!({"names": [too_long]}), Err("name_too_long")),
         ] {
             let mut whole = text.clone();

@@ -7,6 +7,15 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 
+/// Exposures and configuration changes, which go out by categories of their own: no custom events, whoever sends them.
+pub const NO_CUSTOM_EVENTS: [&str; 5] = [
+    "statsig::gate_exposure",
+    "statsig::config_exposure",
+    "statsig::layer_exposure",
+    "statsig::experiment_exposure",
+    "statsig::config_change",
+];
+
 /// Segment and its siblings. What is left out keeps its default: incoming is on, outgoing is off.
 #[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields, default)]

@@ -22,7 +22,7 @@ pub const ATTEMPTS_KEPT: usize = 500;
 pub enum Outcome {
     /// The destination confirmed it.
     Delivered,
-    /// It is sent again.
+    /// It did not get through, or not now: it is sent again, unless it was a test.
     Again,
     /// The destination will not take it as it is.
     Refused,

@@ -9,7 +9,7 @@ use serde::{Deserialize, Serialize};
 /// What is kept of a reply, in bytes: enough to see what it says.
 pub const REPLY_KEPT: usize = 1 << 10;
 
-/// See the module.
+/// An event that a destination will not take, and what it said.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct DeadLetter {

@@ -29,9 +29,9 @@ pub struct DestinationStatus {
     /// The log's end.
     pub end: u64,
     pub lag: LagStatus,
-    /// Events that the destination confirmed, of all time.
+    /// Events that the destination confirmed since it was enabled; what a replay sent again counts again.
     pub forwarded: u64,
-    /// Events that became dead letters, of all time.
+    /// Events that became dead letters since it was enabled.
     pub dead_lettered: u64,
     /// Dead letters that are kept now.
     pub dead_letters: u64,

@@ -12,9 +12,9 @@ pub struct Cursor {
     /// Raised by each move by hand, so that an advance that was under way does not undo it. A cursor that begins again after its
     /// end has a higher one than it ever had.
     pub generation: u64,
-    /// Events that the destination confirmed, of all time; one that was sent again after a move counts again.
+    /// Events that the destination confirmed since it was enabled; one that was sent again after a move counts again.
     pub forwarded: u64,
-    /// Events that became dead letters, of all time.
+    /// Events that became dead letters since it was enabled.
     pub dead: u64,
     /// Dead letters dropped because there were more than are kept (`Options::dead_letters`).
     pub dropped: u64,

@@ -153,3 +153,19 @@ test("the list holds the last hundred events, and the page fits a telephone", as
   }
   assert.deepEqual(troubles, []);
 });
+
+test("the page tells how each destination stands: what is to be sent, and what it would not take", async (t) => {
+  const weir = await Weir.start(t);
+  const settings = { isEnabled: true, writeKey: "suite", baseUrl: "http://127.0.0.1:9", configChanges: false };
+  await weir.change("PATCH", "/console/v1/integrations/segment.outgoing", settings);
+  // Segment takes no event without an ID, so nothing is sent for this one.
+  await weir.post("/v1/webhooks/event_webhook", { event: "Nobody's" });
+  const { page, troubles } = await tab(t);
+  await page.goto(await weir.consoleLink);
+  const says = (text) => page.getByText(text, { exact: true }).waitFor({ timeout: SHOWN_WITHIN_MS });
+  await says("Taking events; segment idle, 0 to send, 1 dead letter");
+  await weir.change("POST", "/console/v1/destinations/segment/pause");
+  await weir.post("/v1/webhooks/event_webhook", { event: "Somebody's", user: { userID: "u1" } });
+  await says("Taking events; segment paused, 1 to send, 1 dead letter");
+  assert.deepEqual(troubles, []);
+});

@@ -1,6 +1,6 @@
 //! From where a replay is to go: read from a request, and found in the log by its columns.
 
-use crate::admin::AdminError;
+use crate::admin::{AdminError, read_object};
 use crate::catalog::Instant;
 use crate::event::{Sequence, Timestamp};
 use crate::store::{ReadError, Snapshot};
@@ -33,7 +33,7 @@ pub enum From {
 impl Replay {
     pub fn read(body: &str) -> Result<From, AdminError> {
         let invalid = |why: String| AdminError::refused("invalid_replay", format!("{why}; {SHAPE}"));
-        let replay: Replay = serde_json::from_str(body).map_err(|error| invalid(error.to_string()))?;
+        let replay: Replay = read_object(body).map_err(|error| invalid(error.to_string()))?;
         match (replay.from_sequence, replay.from_time) {
             (Some(sequence), None) => Ok(From::Sequence(Sequence(sequence))),
             (None, Some(Instant(time))) if time.0 < LEAST_MS => Err(invalid(

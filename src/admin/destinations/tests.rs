@@ -208,6 +208,8 @@ fn a_replay_has_one_beginning() {
         "",
         "{}",
         "7",
+        "[0]",
+        " [0, null]",
         r#"{"fromSequence": null}"#,
         r#"{"fromSequence": -1}"#,
         r#"{"fromSequence": 1.5}"#,

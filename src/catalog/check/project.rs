@@ -1,10 +1,10 @@
 //! Environments, settings and integrations.
 
 use super::Check;
-use crate::catalog::integration::Incoming;
+use crate::catalog::integration::{Incoming, NO_CUSTOM_EVENTS};
 use crate::catalog::secret::HIDDEN;
 use crate::event::PRODUCTION;
-use std::collections::HashSet;
+use std::collections::{BTreeMap, HashSet};
 
 pub(super) fn check(check: &mut Check) {
     environments(check);
@@ -29,7 +29,10 @@ pub(super) fn check(check: &mut Check) {
     }
     check.id_type(&format!("{place}.anonymousIdFrom"), &segment.anonymous_id_from);
 
+    outgoing(check, place, &segment.events);
+
     let webhook = &all.webhook.outgoing;
+    outgoing(check, "integrations.webhook.outgoing", &webhook.events);
     let place = "integrations.webhook.outgoing.url";
     match &webhook.url {
         Some(address) => url(check, place, address),
@@ -76,6 +79,16 @@ fn settings(check: &mut Check) {
                 "is empty or there already; name each property once",
             );
         }
+    }
+}
+
+/// A name that the choice does not look at would stand there in vain, and nobody would notice.
+fn outgoing(check: &mut Check, place: &str, events: &BTreeMap<String, bool>) {
+    for name in events.keys().filter(|name| NO_CUSTOM_EVENTS.contains(&name.as_str())) {
+        check.wrong(
+            format!("{place}.events.{name}"),
+            "is no custom event; leave it out, and set exposures or configChanges of the integration",
+        );
     }
 }
 

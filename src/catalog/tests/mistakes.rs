@@ -116,6 +116,16 @@ fn each_mistake_is_listed_with_its_place() {
             "unknown ID type",
         ),
         (
+            |d| outgoing(d)["events"] = json!({"statsig::gate_exposure": false}),
+            "integrations.segment.outgoing.events.statsig::gate_exposure",
+            "exposures or configChanges",
+        ),
+        (
+            |d| d["integrations"]["webhook"]["outgoing"]["events"] = json!({"x": true, "statsig::config_change": true}),
+            "integrations.webhook.outgoing.events.statsig::config_change",
+            "no custom event",
+        ),
+        (
             |d| d["gates"][0]["rules"][0]["environments"] = json!(["moon"]),
             "gates[0].rules[0].environments[0]",
             "one of production",

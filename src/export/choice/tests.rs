@@ -112,12 +112,7 @@ fn three_categories_go_out_and_nothing_goes_back() {
             &["bought", "webhook bought"],
         ),
         (
-            settings(
-                false,
-                false,
-                false,
-                json!({"segment::bought": true, "statsig::app_error": true, "statsig::gate_exposure": true}),
-            ),
+            settings(false, false, false, json!({"segment::bought": true, "statsig::app_error": true})),
             false,
             false,
             &["app_error"],

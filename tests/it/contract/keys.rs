@@ -52,6 +52,7 @@ fn a_key_works_from_the_moment_it_is_made_until_it_is_revoked() {
         (json!({"description": " ", "type": "SERVER"}), "description"),
         (json!({"description": "x", "type": "SERVER", "role": "admin"}), "role"),
         (json!({"description": "x", "type": "SERVER", "key": "secret-mine"}), "key"),
+        (json!(["x", "SERVER", null]), "object"),
     ] {
         let answer = create(&server, &wanted);
         assert_eq!((answer.status, answer.code()), (400, "invalid_key".to_owned()), "{wanted}");

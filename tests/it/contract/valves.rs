@@ -304,9 +304,17 @@ fn names_are_selected_one_by_one_all_at_once_or_by_a_search() {
         (json!({"isSelected": true, "names": ["a"], "colour": "red"}), "invalid_selection"),
         (json!({"isSelected": true, "names": ["segment::Debug Ping"]}), "invalid_selection"),
         (json!({"isSelected": true, "names": ["x".repeat(208)]}), "name_too_long"),
+        (json!([true, ["a"], false, null]), "invalid_selection"),
     ] {
         let (status, answer) = ask(&server, "POST", "segment.incoming/events", &body);
         assert_eq!((status, &answer["code"]), (400, &json!(code)), "{body}: {answer}");
+    }
+    // Exposures and changes are no custom events: nobody shall think that they are held back by name.
+    for name in ["statsig::gate_exposure", "statsig::config_change"] {
+        let body = json!({"isSelected": false, "names": [name]});
+        let (status, answer) = ask(&server, "POST", "segment.outgoing/events", &body);
+        assert_eq!((status, &answer["code"]), (400, &json!("invalid_selection")), "{answer}");
+        assert!(answer["message"].as_str().unwrap().contains("exposures or configChanges"), "{answer}");
     }
     assert_eq!(ask(&server, "POST", "nobody.incoming/events", &json!({"isSelected": true, "all": true})).0, 404);
     let path = "/console/v1/integrations/segment.incoming/events";

@@ -490,6 +490,11 @@ mod tests {
     }
 
     #[test]
+    fn no_description_speaks_of_the_source_code() {
+        assert!(!document().to_string().contains("See the module"));
+    }
+
+    #[test]
     fn no_schema_takes_the_name_of_one_of_the_catalog() {
         let document = document();
         let text = definitions().to_string().replace("#/$defs/", "#/components/schemas/");
