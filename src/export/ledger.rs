@@ -12,6 +12,8 @@ use tokio::sync::watch;
 
 /// Events that may be settled and not yet written down: they would be sent again after a crash.
 const UNWRITTEN_EVENTS: u64 = 50_000;
+/// Dead letters likewise: events wait for the commit that puts them in their places.
+const UNWRITTEN_LETTERS: u64 = 5_000;
 /// How long to wait where the disk had no room.
 const ROOM_RETRY: Duration = Duration::from_secs(1);
 
@@ -27,6 +29,7 @@ struct Due {
     changes: Vec<ExportChange>,
     /// Of these changes and of those that are being written.
     events: u64,
+    letters: u64,
     is_writing: bool,
     /// Places that are shown once it is written, with the cursor's generation and the events up to there.
     passed: Vec<(u64, Sequence, u64)>,
@@ -48,6 +51,7 @@ impl Ledger {
             if let Some(to) = to {
                 due.passed.push((generation, to, forwarded + letters.len() as u64));
             }
+            due.letters += letters.len() as u64;
             due.events += forwarded + (letters.len() + settled.len()) as u64;
             if let Some(ExportChange::Advance {
                 generation: last,
@@ -96,7 +100,7 @@ impl Ledger {
 
     /// Waits while too much is not on disk.
     pub async fn room(&self) {
-        self.wait(|due| due.events < UNWRITTEN_EVENTS).await;
+        self.wait(|due| due.events < UNWRITTEN_EVENTS && due.letters < UNWRITTEN_LETTERS).await;
     }
 
     /// Whether the writer takes nothing any more.
@@ -113,10 +117,10 @@ impl Ledger {
     pub async fn write(self, writer: Handle) {
         let mut seen = self.due.subscribe();
         while seen.wait_for(|due| !due.changes.is_empty()).await.is_ok() {
-            let (mut changes, mut events, mut passed) = (Vec::new(), 0, Vec::new());
+            let (mut changes, mut events, mut letters, mut passed) = (Vec::new(), 0, 0, Vec::new());
             self.due.send_modify(|due| {
                 changes = std::mem::take(&mut due.changes);
-                events = due.events;
+                (events, letters) = (due.events, due.letters);
                 passed = std::mem::take(&mut due.passed);
                 due.is_writing = true;
             });
@@ -131,6 +135,7 @@ impl Ledger {
             }
             self.due.send_modify(|due| {
                 due.events -= events;
+                due.letters -= letters;
                 due.is_writing = false;
                 if due.changes.is_empty() {
                     passed.append(&mut due.passed);
@@ -140,6 +145,37 @@ impl Ledger {
                     self.desk.board.pass(generation, to, events);
                 }
             });
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::clock::ManualClock;
+    use crate::event::Timestamp;
+    use crate::export::probe::Log;
+    use crate::export::{DeadLetter, DestinationId};
+    use futures_util::FutureExt;
+    use hyper::StatusCode;
+
+    #[test]
+    fn what_is_not_on_disk_is_bounded_in_events_and_in_letters() {
+        let log = Log::new();
+        let clock = Arc::new(ManualClock::at(Timestamp(1)));
+        let ledger = || Ledger::new(Arc::new(Desk::new(DestinationId::Segment, log.store.clone(), clock.clone())));
+        let letter =
+            |sequence| DeadLetter::refused(Sequence(sequence), "e", Timestamp(1), StatusCode::BAD_REQUEST, b"", 1);
+        for (forwarded, letters, has_room) in [
+            (UNWRITTEN_EVENTS - 1, 0, true),
+            (UNWRITTEN_EVENTS, 0, false),
+            (0, UNWRITTEN_LETTERS - 1, true),
+            (0, UNWRITTEN_LETTERS, false),
+        ] {
+            let ledger = ledger();
+            let letters = (0..letters).map(letter).collect();
+            ledger.pass(0, Progress { forwarded, letters, ..Progress::default() });
+            assert_eq!(ledger.room().now_or_never().is_some(), has_room, "{forwarded} events");
         }
     }
 }
