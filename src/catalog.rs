@@ -87,7 +87,8 @@ pub struct Catalog {
     explorations: Named<Exploration>,
     /// By the ID of the layer.
     allocations: BTreeMap<String, Allocation>,
-    /// What this version finds wrong with items that an earlier one took: such a metric is not computed. Nothing else.
+    /// What this version finds wrong with items that an earlier one took: such a metric is not computed, and nothing is sent
+    /// to such an address. Nothing else.
     tolerated: Vec<Mistake>,
     /// The internal items that differ from those that the catalog was made of.
     settled: BTreeSet<ItemRef>,
@@ -107,10 +108,11 @@ impl Catalog {
     }
 
     /// The same of a store's items. What an earlier version took and this one would refuse must not keep a server from
-    /// starting if it is only about how results are computed: it is `tolerated`, until the item is changed.
+    /// starting if it is only about how results are computed or where events are sent on: it is `tolerated`, until the item
+    /// is changed.
     pub fn from_stored(items: impl IntoIterator<Item = Item>) -> Result<Catalog, Vec<Mistake>> {
         let (catalog, mistakes) = Catalog::read(items);
-        if !mistakes.iter().all(Mistake::is_of_results) {
+        if !mistakes.iter().all(Mistake::is_tolerable) {
             return Err(mistakes);
         }
         Ok(Catalog { tolerated: mistakes, ..catalog })
@@ -296,8 +298,16 @@ impl Catalog {
 
     /// What is wrong with the definition of a metric, where that is tolerated.
     pub fn mistake_in(&self, metric: &Metric) -> Option<&Mistake> {
-        let place = ItemKind::Metric.place(&metric.id());
-        self.tolerated.iter().find(|mistake| mistake.place.starts_with(&place))
+        self.mistake_at(&ItemKind::Metric.place(&metric.id()))
+    }
+
+    /// What is wrong with an integration such as `segment.outgoing`, where that is tolerated.
+    pub fn mistake_in_integration(&self, id: &str) -> Option<&Mistake> {
+        self.mistake_at(&ItemKind::Integration.place(id))
+    }
+
+    fn mistake_at(&self, place: &str) -> Option<&Mistake> {
+        self.tolerated.iter().find(|mistake| mistake.place.starts_with(place))
     }
 
     /// The metric that a step of a funnel is taken from; `None` if it is taken from an event.

@@ -40,11 +40,11 @@ pub use destination::{BatchLimits, Call, Destination, DestinationId, Unsendable}
 pub use firsts::{FIRSTS_KEPT, Firsts};
 pub use orders::{BY_HAND, OpenedLetter, TestError};
 pub use setup::Setup;
-pub use status::{DestinationStatus, LagStatus, PauseStatus};
+pub use status::{DestinationStatus, LagStatus, PauseStatus, UNUSABLE};
 
 use crate::clock::Clock;
 use crate::meters::Meters;
-use crate::store::{DocumentChange, ExportChange, Store};
+use crate::store::Store;
 use crate::writer::Handle;
 use arc_swap::ArcSwapOption;
 use desk::Desk;
@@ -129,14 +129,21 @@ impl Exports {
         let before = self.inner.setup.swap(Some(setup.clone()));
         for desk in self.desks.iter() {
             let is_same = before.as_ref().is_some_and(|before| before.same(desk.id, &setup));
-            if before.is_some() && !is_same {
-                self.resume_after_change(desk.id);
-            }
             desk.set_up(setup.clone(), is_same);
+            if !is_same {
+                let since = self.inner.clock.now().0;
+                let pause = |problem: &str| PauseStatus { code: UNUSABLE.into(), message: problem.into(), since };
+                desk.board.shown().unusable = setup.problem(desk.id).map(pause);
+            }
+            // Last, so that a pause of the old settings that came meanwhile ends too.
+            if before.is_some() && !is_same {
+                self.resume_after_change(desk);
+            }
         }
     }
 
-    fn resume_after_change(&self, id: DestinationId) {
+    fn resume_after_change(&self, desk: &Desk) {
+        let id = desk.id;
         let cursor = self.inner.store.snapshot().and_then(|snapshot| snapshot.cursor(id.as_str()));
         let pause = match cursor {
             Ok(cursor) => cursor.and_then(|cursor| cursor.pause),
@@ -145,8 +152,7 @@ impl Exports {
         if pause.is_none_or(|pause| pause.code == BY_HAND) {
             return;
         }
-        let resume = ExportChange::Pause { destination: id.as_str().to_owned(), pause: None };
-        if let Err(error) = self.inner.writer.change(vec![DocumentChange::Export(resume)], None) {
+        if let Err(error) = self.resume(id) {
             tracing::warn!(destination = %id, %error, "its settings changed, but it stays paused; resume it");
         }
     }

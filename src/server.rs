@@ -159,7 +159,8 @@ pub fn run(config: Config) -> Result<(), ServerError> {
         deadlines: Deadlines { header: config.limits.header_deadline, ..Deadlines::default() },
         ..Listen::on(config.listen)
     };
-    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().map_err(ServerError::Start)?;
+    let mut builder = tokio::runtime::Builder::new_current_thread();
+    let runtime = builder.enable_all().on_thread_start(writer::step_back).build().map_err(ServerError::Start)?;
     let (mut term, mut int) = {
         let _entered = runtime.enter();
         let on = |kind| signal(kind).map_err(ServerError::Start);
@@ -178,6 +179,8 @@ pub fn run(config: Config) -> Result<(), ServerError> {
             () = writing.failed() => tracing::error!("a write failed; stopping"),
         }
     };
+    // From here on this thread only sends on, which can wait.
+    writer::step_back();
     runtime.block_on(house.exports.clone().run(told));
     // A name that is being looked up must not hold the end up.
     runtime.shutdown_timeout(Duration::ZERO);

@@ -41,7 +41,9 @@ impl State {
         })?;
         if before.is_none() {
             for mistake in catalog.tolerated() {
-                tracing::warn!("{mistake}; an earlier version took it: it is not computed until it is changed");
+                tracing::warn!(
+                    "{mistake}; an earlier version took it: nothing is computed from it or sent to it until it is changed"
+                );
             }
         }
         store.remember_for(catalog.settings().deduplication_hours.map(|hours| i64::from(hours) * 3_600_000));

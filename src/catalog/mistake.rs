@@ -13,13 +13,21 @@ pub struct Mistake {
     pub message: String,
 }
 
+/// The addresses that events are sent to.
+const ADDRESSES: [&str; 2] = ["integrations.segment.outgoing.baseUrl", "integrations.webhook.outgoing.url"];
+
 impl Mistake {
     pub(super) fn new(place: impl Into<String>, message: impl Into<String>) -> Mistake {
         Mistake { place: place.into(), message: message.into() }
     }
 
-    /// Whether it is, in a stored item, only about how results are computed: nothing that is served or counted depends on it.
-    pub(super) fn is_of_results(&self) -> bool {
+    /// Whether nothing that is taken, served or counted depends on it, in a stored item: it is only about how results are
+    /// computed, or about where events are sent on.
+    pub(super) fn is_tolerable(&self) -> bool {
+        self.is_of_results() || ADDRESSES.contains(&self.place.as_str())
+    }
+
+    fn is_of_results(&self) -> bool {
         let field = self.place.rsplit_once("\"]").map_or("", |(_, field)| field);
         ["metrics[", "explorations["].iter().any(|section| self.place.starts_with(section))
             || ["experiments[", "gates["].iter().any(|section| self.place.starts_with(section))

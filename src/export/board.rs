@@ -4,6 +4,7 @@
 use super::batch::Purpose;
 use super::destination::DestinationId;
 use super::lag::Lag;
+use super::status::PauseStatus;
 use crate::event::{Sequence, Timestamp};
 use crate::meters::{Counter, Gauge, Meters};
 use schemars::JsonSchema;
@@ -123,6 +124,8 @@ pub(super) struct Shown {
     pub oldest: Option<Timestamp>,
     pub last_delivered: Option<Timestamp>,
     pub last_error: Option<LastError>,
+    /// Why nothing can be sent by the settings.
+    pub unusable: Option<PauseStatus>,
     attempts: VecDeque<Attempt>,
     number: u64,
 }

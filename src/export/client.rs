@@ -21,6 +21,7 @@ use std::future::poll_fn;
 use std::sync::Arc;
 use std::time::Duration;
 use tokio::sync::Mutex;
+use tokio::task::JoinSet;
 use tokio::time::{Instant, timeout_at};
 use tower_service::Service;
 
@@ -53,14 +54,20 @@ pub struct Client {
 
 /// A connection over which a reply came whole.
 struct Kept {
-    sender: SendRequest<Full<Bytes>>,
+    connection: Connection,
     /// Scheme, host and port that it leads to.
     to: String,
     since: Instant,
 }
 
+struct Connection {
+    sender: SendRequest<Full<Bytes>>,
+    /// Ends with the connection at once: a farewell could wait for ever for who reads nothing.
+    _task: JoinSet<hyper::Result<()>>,
+}
+
 type BoxError = Box<dyn Error + Send + Sync>;
-type Answered = (SendRequest<Full<Bytes>>, Response<Incoming>);
+type Answered = (Connection, Response<Incoming>);
 
 impl Client {
     /// `deadline` is for an attempt, from connecting to the last byte of the reply.
@@ -68,6 +75,8 @@ impl Client {
         let mut http = HttpConnector::new();
         http.enforce_http(false);
         http.set_nodelay(true);
+        // Shared by the addresses of a name, so that one that is dead leaves time for the next.
+        http.set_connect_timeout(Some(deadline));
         let builder = HttpsConnectorBuilder::new().with_tls_config(trust.config());
         let connector = builder.https_or_http().enable_http1().wrap_connector(http);
         Client { connector, kept: Mutex::default(), trust, deadline }
@@ -84,7 +93,7 @@ impl Client {
         let late = |_| Failure::timed_out(&host(&call.uri), self.deadline);
         let mut kept = self.kept.lock().await;
         let sent = timeout_at(until, self.send(&mut kept, call, attempt)).await.map_err(late)?;
-        let (sender, response) = sent.map_err(failed)?;
+        let (connection, response) = sent.map_err(failed)?;
         let (head, mut incoming) = response.into_parts();
         let mut body = BytesMut::new();
         let is_whole = match timeout_at(until, read(&mut incoming, &mut body)).await {
@@ -95,7 +104,7 @@ impl Client {
             Err(elapsed) => return Err(late(elapsed)),
         };
         if is_whole {
-            *kept = Some(Kept { sender, to: origin(&call.uri), since: Instant::now() });
+            *kept = Some(Kept { connection, to: origin(&call.uri), since: Instant::now() });
         }
         Ok(Reply { status: head.status, headers: head.headers, body: body.freeze() })
     }
@@ -108,13 +117,13 @@ impl Client {
         let mut usable = kept.take().filter(|kept| kept.to == to && kept.since.elapsed() < KEPT_FOR);
         loop {
             let is_kept = usable.is_some();
-            let mut sender = match usable.take() {
-                Some(kept) => kept.sender,
+            let mut connection = match usable.take() {
+                Some(kept) => kept.connection,
                 None => self.connect(&call.uri).await?,
             };
-            let unsent = if sender.ready().await.is_ok() {
-                match sender.try_send_request(request).await {
-                    Ok(response) => return Ok((sender, response)),
+            let unsent = if connection.sender.ready().await.is_ok() {
+                match connection.sender.try_send_request(request).await {
+                    Ok(response) => return Ok((connection, response)),
                     Err(mut error) => match error.take_message() {
                         Some(request) if is_kept => request,
                         _ => return Err(error.into_error().into()),
@@ -131,14 +140,15 @@ impl Client {
         }
     }
 
-    async fn connect(&self, uri: &Uri) -> Result<SendRequest<Full<Bytes>>, BoxError> {
+    async fn connect(&self, uri: &Uri) -> Result<Connection, BoxError> {
         let mut connector = self.connector.clone();
         poll_fn(|context| connector.poll_ready(context)).await?;
         let stream = connector.call(uri.clone()).await?;
         let (sender, connection) = http1::handshake(stream).await?;
-        // Ends by itself when the sender is dropped; what breaks it is told to whoever asks.
-        tokio::spawn(connection);
-        Ok(sender)
+        // What breaks it is told to whoever asks.
+        let mut task = JoinSet::new();
+        task.spawn(connection);
+        Ok(Connection { sender, _task: task })
     }
 }
 

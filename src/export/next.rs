@@ -94,15 +94,16 @@ async fn gather(
         }
         if waiting > 0 {
             batch = gathered(&desk, batch).await?;
+            // Then nothing was gathered, and nothing will be.
+            if desk.reader.destination().is_none() {
+                return Ok(None);
+            }
         }
         if batch.is_full || batch.to.0 - from.0 >= SCAN_ROWS {
             return Ok(Some(batch));
         }
         if batch.is_empty() {
             empty_to.store(batch.to.0, Ordering::Relaxed);
-            if desk.reader.destination().is_none() {
-                return Ok(None);
-            }
         } else if batch.to >= store.own_end() {
             match lingers_until {
                 None => lingers_until = Some(Instant::now() + LINGER),

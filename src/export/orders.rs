@@ -5,7 +5,7 @@ use super::batch::Purpose;
 use super::board::{Attempt, Outcome};
 use super::client::Client;
 use super::dead_letter::DeadLetter;
-use super::run::{millis, of_failure, of_reply, outcome};
+use super::run::{blocking, millis, of_failure, of_reply, outcome};
 use super::verdict::Verdict;
 use super::{DestinationId, Exports};
 use crate::event::Sequence;
@@ -25,6 +25,8 @@ pub type OpenedLetter = (DeadLetter, Option<StoredEvent>, Option<String>);
 pub enum TestError {
     #[error("this destination is disabled; enable it first")]
     Disabled,
+    #[error("nothing can be sent to this destination as it is set; its status says why")]
+    Unusable,
 }
 
 impl Exports {
@@ -113,10 +115,7 @@ impl Exports {
     pub fn retry(&self, id: DestinationId, letters: Option<Vec<Sequence>>) -> Result<usize, ReadError> {
         let snapshot = self.inner.store.snapshot()?;
         let there: Vec<u64> = match letters {
-            None => {
-                let all = snapshot.dead_letters(id.as_str(), None, usize::MAX)?;
-                all.iter().map(|letter| letter.sequence.0).collect()
-            }
+            None => snapshot.dead_letter_sequences(id.as_str())?.iter().map(|letter| letter.0).collect(),
             Some(letters) => {
                 let mut there = Vec::with_capacity(letters.len());
                 for letter in letters {
@@ -138,7 +137,9 @@ impl Exports {
     /// runtime with time and network enabled.
     pub async fn test(&self, id: DestinationId) -> Result<Attempt, TestError> {
         let desk = self.desk(id);
-        let destination = desk.reader.destination().ok_or(TestError::Disabled)?;
+        let is_unusable = desk.board.shown().unusable.is_some();
+        let why_not = if is_unusable { TestError::Unusable } else { TestError::Disabled };
+        let destination = desk.reader.destination().ok_or(why_not)?;
         let mut random = [0; 8];
         (self.inner.random)(&mut random);
         let message_id = format!("weir-{}-test-{:016x}", self.inner.store.id(), u64::from_le_bytes(random));
@@ -147,7 +148,9 @@ impl Exports {
         destination.encode_test(&message_id, time, &mut event);
         let call = destination.call(&[&event], time);
         // A connection of its own, so that connecting is tried too.
-        let client = Client::new(self.inner.limits.trust.clone(), self.inner.limits.timeout);
+        let (trust, timeout) = (self.inner.limits.trust.clone(), self.inner.limits.timeout);
+        // The first one reads the system's authorities.
+        let client = blocking(move || Client::new(trust, timeout)).await;
         let result = client.post(&call, 1).await;
         let now = self.inner.clock.now();
         let (outcome, status, error) = match &result {

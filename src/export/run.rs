@@ -263,8 +263,12 @@ impl Runner {
         self.pause("unauthorized", message).await;
     }
 
-    /// Pauses the destination; in force when it returns. The orders say so.
+    /// Pauses the destination; in force when it returns. The orders say so. Where they changed since the request began, what it
+    /// came to says nothing of the settings as they are, and a pause by hand is not replaced.
     async fn pause(&mut self, code: &str, message: String) {
+        if self.desk.revision() != self.revision {
+            return;
+        }
         tracing::warn!(destination = %self.desk.id, code, "paused: {message}");
         let since = self.inner.clock.now();
         self.ledger.pause(Pause { code: code.to_owned(), message, since });
@@ -314,7 +318,7 @@ impl Runner {
 }
 
 /// Runs what blocks where that is allowed. A panic of it goes on here.
-async fn blocking<T: Send + 'static>(work: impl FnOnce() -> T + Send + 'static) -> T {
+pub(super) async fn blocking<T: Send + 'static>(work: impl FnOnce() -> T + Send + 'static) -> T {
     match tokio::task::spawn_blocking(work).await {
         Ok(result) => result,
         Err(join) if join.is_panic() => std::panic::resume_unwind(join.into_panic()),

@@ -12,6 +12,9 @@ use serde::Serialize;
 /// How often counting is begun again where it was overtaken by a move.
 const COUNT_TRIES: usize = 3;
 
+/// The code of a pause of which only other settings are the end: nothing can be sent by these.
+pub const UNUSABLE: &str = "unusable";
+
 /// How a destination stands.
 #[derive(Debug, Clone, PartialEq, Serialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
@@ -46,7 +49,7 @@ pub struct DestinationStatus {
 /// Why nothing is sent.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, JsonSchema)]
 pub struct PauseStatus {
-    /// `by_hand`, `unauthorized`, `refuses_everything`.
+    /// `by_hand`, `unauthorized`, `refuses_everything`, `unusable`.
     pub code: String,
     /// Says what to do.
     pub message: String,
@@ -73,8 +76,11 @@ impl Exports {
     pub fn status(&self, id: DestinationId) -> Result<DestinationStatus, ReadError> {
         let desk = self.desk(id);
         // Asked before the counts: a task that does nothing has written down all that it did.
-        let doing = desk.board.shown().doing;
-        let is_enabled = desk.reader.destination().is_some();
+        let (doing, unusable) = {
+            let shown = desk.board.shown();
+            (shown.doing, shown.unusable.clone())
+        };
+        let is_enabled = unusable.is_some() || desk.reader.destination().is_some();
         let cursor = self.inner.store.snapshot()?.cursor(id.as_str())?.filter(|_| is_enabled);
         if let Some(cursor) = &cursor {
             desk.board.shown().lag.learn(cursor.generation, cursor.position);
@@ -90,6 +96,9 @@ impl Exports {
         drop(snapshot);
         let shown = desk.board.shown();
         let pause = cursor.as_ref().and_then(|cursor| cursor.pause.clone());
+        let pause = pause.map(|it| PauseStatus { code: it.code, message: it.message, since: it.since.0 });
+        // Nobody can resume it.
+        let pause = unusable.or(pause);
         let (state, retry) = match (&cursor, doing) {
             (None, _) => (DestinationState::Disabled, None),
             (Some(_), _) if pause.is_some() => (DestinationState::Paused, None),
@@ -103,7 +112,7 @@ impl Exports {
             id: id.as_str().to_owned(),
             is_enabled,
             state,
-            pause: pause.map(|it| PauseStatus { code: it.code, message: it.message, since: it.since.0 }),
+            pause,
             position: position.0,
             end: end.0,
             lag,

@@ -79,17 +79,20 @@ impl Reports {
             return State::new(basis).report(log, question, options, &|bytes| bytes <= self.bound).map(Arc::new);
         }
         let fits = |bytes| self.make_room(&basis, bytes);
-        let report = Arc::new(guard.state.report(log, question, options, &fits)?);
-        guard.made.retain(|made| !is_asked(made));
-        let surplus = (guard.made.len() + 1).saturating_sub(REPORTS_OF_A_BASIS);
-        guard.made.drain(..surplus);
-        let bytes = weigh(&report, options);
-        let (question, options) = (question.clone(), options.clone());
-        guard.made.push(Made { question, options, as_of, report: report.clone(), bytes });
+        let report = guard.state.report(log, question, options, &fits).map(Arc::new);
+        if let Ok(report) = &report {
+            guard.made.retain(|made| !is_asked(made));
+            let surplus = (guard.made.len() + 1).saturating_sub(REPORTS_OF_A_BASIS);
+            guard.made.drain(..surplus);
+            let bytes = weigh(report, options);
+            let (question, options) = (question.clone(), options.clone());
+            guard.made.push(Made { question, options, as_of, report: report.clone(), bytes });
+        }
+        // Of a reading that failed nothing is left, though it was counted while it grew.
         let (bytes, reports) = (guard.state.bytes(), guard.made.iter().map(|made| made.bytes).sum());
         drop(guard);
         self.leave(&basis, bytes, reports);
-        Ok(report)
+        report
     }
 
     fn enter(&self, basis: &Basis) -> Arc<Mutex<Shared>> {

@@ -94,6 +94,8 @@ impl Entries {
                 self.old.shrink_to_fit();
             } else {
                 merge(&mut self.old, &mut self.recent);
+                // They may have been as many as the old ones, and what comes next is few again.
+                self.recent = Vec::new();
             }
         }
         self.settled = self.recent.len();
@@ -316,6 +318,17 @@ mod tests {
                 let same = |a: &Entry, b: &Entry| a.order(b).is_eq();
                 assert!(found.len() == expected.len() && found.iter().zip(&expected).all(|(a, b)| same(a, b)));
             }
+        }
+    }
+
+    #[test]
+    fn no_room_is_left_that_would_not_count_as_held() {
+        let mut entries = Entries::default();
+        for (count, units) in [(1, 10_000), (9000, 10), (9000, 10_000), (10, 10)] {
+            (0..count).for_each(|n| entries.push(entry(n % 10, 0, 0.0)));
+            entries.settle(units, &mut Vec::new());
+            let room = entries.recent.capacity() * size_of::<Entry>();
+            assert!(room <= entries.bytes() / MERGED_AT, "room for {room} bytes beside {}", entries.bytes());
         }
     }
 

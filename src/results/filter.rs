@@ -81,6 +81,10 @@ impl Passing {
         }
     }
 
+    pub fn bytes(&self) -> usize {
+        size_of_val(self.of_unit.as_slice())
+    }
+
     fn of(&self, unit: u32) -> bool {
         self.of_unit.get(unit as usize).is_some_and(|(_, passes)| *passes)
     }

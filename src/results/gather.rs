@@ -239,7 +239,9 @@ impl Gathered {
         let filtered = self.filtered.iter().map(|filtered| filtered.entries.bytes()).sum::<usize>();
         let units = self.roster.len() * 16 * self.exposures.len() + self.roster.bytes();
         let strata = self.strata.as_ref().map_or(0, Strata::bytes);
-        plain + filtered + self.any.bytes() + units + strata + self.census.bytes()
+        let passing = self.passing.as_ref().map_or(0, Passing::bytes);
+        let events = plain + filtered + self.any.bytes();
+        events + units + strata + passing + self.labels.bytes() + self.census.bytes()
     }
 
     /// Reads on to the end of the log. `fits` is asked now and then whether so many bytes may be held; if not, reading stops

@@ -12,6 +12,8 @@ pub(super) const NO_TEXT: u32 = u32::MAX;
 pub(super) struct Texts {
     codes: HashMap<String, u32>,
     texts: Vec<String>,
+    /// What all texts together are long.
+    length: usize,
 }
 
 impl Texts {
@@ -21,6 +23,7 @@ impl Texts {
             return *code;
         }
         let code = self.texts.len() as u32;
+        self.length += text.len();
         self.texts.push(text.to_owned());
         self.codes.insert(text.to_owned(), code);
         code
@@ -28,6 +31,11 @@ impl Texts {
 
     pub fn text(&self, code: u32) -> Option<&str> {
         self.texts.get(code as usize).map(String::as_str)
+    }
+
+    pub fn bytes(&self) -> usize {
+        let codes = self.codes.capacity() * (size_of::<(String, u32)>() + 1);
+        codes + size_of_val(self.texts.as_slice()) + 2 * self.length
     }
 }
 
@@ -69,7 +77,7 @@ impl Strata {
     }
 
     pub fn bytes(&self) -> usize {
-        size_of_val(self.of_unit.as_slice())
+        size_of_val(self.of_unit.as_slice()) + self.texts.bytes()
     }
 
     /// The code of a unit's text at its first exposure.

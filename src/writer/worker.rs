@@ -38,14 +38,16 @@ pub(super) fn start(store: Store, jobs: flume::Receiver<Job>, queue: Queue) -> s
 
 const FAILED: &str = "events could not be sealed; they stay as they are and it is tried again later";
 
-/// How far the worker steps back for the threads that somebody waits for. Further, and under full load sealing falls behind
-/// until intake has to wait for it.
+/// How far threads step back for those that somebody waits for. Further, and under full load sealing falls behind until intake
+/// has to wait for it.
 const NICENESS: i32 = 5;
 
-/// Sealing can wait; answers cannot. Where the system does not allow it, it only costs latency.
-fn step_back() {
+/// Lets the calling thread give way: what it does can wait, answers cannot. Where the system does not allow it, it only costs
+/// latency.
+pub fn step_back() {
     if let Err(error) = rustix::process::setpriority_process(Some(rustix::thread::gettid()), NICENESS) {
-        tracing::debug!(%error, "the sealing thread runs at the common priority");
+        let thread = std::thread::current();
+        tracing::debug!(%error, thread = thread.name(), "a thread runs at the common priority");
     }
 }
 

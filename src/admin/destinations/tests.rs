@@ -5,7 +5,7 @@ use crate::admin::lists::tests::open;
 use crate::admin::{Admin, ApplyOptions, Deed, ItemChange};
 use crate::catalog::ItemKind;
 use crate::event::{Event, Kind, PRODUCTION, Sequence, Source, Timestamp};
-use crate::export::DestinationId;
+use crate::export::{DestinationId, DestinationState, UNUSABLE};
 use crate::store::{Cursor, DocumentChange, ExportChange, ListLimits, Submission};
 use serde_json::{Value, json};
 
@@ -85,6 +85,59 @@ fn a_store_of_before_gets_its_places_when_it_is_opened() {
     writing.stop().unwrap();
     let (admin, writing) = open(folder.path(), ListLimits::default());
     assert_eq!(cursor(&admin, DestinationId::Segment), kept);
+    writing.stop().unwrap();
+}
+
+/// A store outlives the version that checked what it holds.
+#[test]
+fn an_address_that_an_earlier_version_took_leaves_a_server_that_says_so_and_loses_nothing() {
+    let folder = tempfile::tempdir().unwrap();
+    let (admin, writing) = open(folder.path(), ListLimits::default());
+    change(&admin, "segment.outgoing", Deed::Merge, &json!({"isEnabled": true, "writeKey": "wk"}));
+    let mut item = admin.state().catalog.item(ItemKind::Integration, "segment.outgoing").unwrap().clone();
+    item.document["baseUrl"] = json!("https://example.com/?region=T0K3N");
+    let (kind, id, version) = (item.kind.as_str().to_owned(), item.id.clone(), item.version);
+    let put = DocumentChange::PutItem { kind, id, version, document: serde_json::to_vec(&item).unwrap() };
+    admin.writer().change(vec![put], None).unwrap();
+    let begun = cursor(&admin, DestinationId::Segment).unwrap();
+    drop(admin);
+    writing.stop().unwrap();
+
+    let (admin, writing) = open(folder.path(), ListLimits::default());
+    let status = admin.destination("segment").unwrap();
+    let pause = status.pause.unwrap();
+    assert_eq!((status.is_enabled, status.state, pause.code.as_str()), (true, DestinationState::Paused, UNUSABLE));
+    assert!(pause.message.contains("baseUrl") && !pause.message.contains("T0K3N"), "{}", pause.message);
+    assert_eq!(status.lag.events, 1, "the change that enabled it");
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+    let refused = runtime.block_on(admin.test_destination("segment", "somebody")).unwrap_err();
+    assert_eq!((refused.status, refused.code), (409, "destination_unusable"));
+    // Everything else can be changed, and it stays as it is until its address is mended.
+    change(&admin, "webhook.outgoing", Deed::Replace, &json!({"isEnabled": true, "url": "https://example.com"}));
+    assert!(admin.destination("segment").unwrap().pause.is_some());
+    change(&admin, "segment.outgoing", Deed::Merge, &json!({"baseUrl": "https://example.com"}));
+    assert_eq!(admin.destination("segment").unwrap().pause, None);
+    assert_eq!(cursor(&admin, DestinationId::Segment), Some(begun), "and it goes on where it was");
+    writing.stop().unwrap();
+}
+
+/// It runs on the thread that serves requests.
+#[test]
+fn a_test_event_does_not_wait_for_a_change_that_is_under_way() {
+    let folder = tempfile::tempdir().unwrap();
+    let (admin, writing) = open(folder.path(), ListLimits::default());
+    let (told, tried) = std::sync::mpsc::channel();
+    let change_under_way = admin.inner.changing.lock().unwrap();
+    let other = admin.clone();
+    let thread = std::thread::spawn(move || {
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+        let _ = told.send(runtime.block_on(other.test_destination("segment", "somebody")).unwrap_err().code);
+    });
+    let code = tried.recv_timeout(std::time::Duration::from_secs(10));
+    drop(change_under_way);
+    thread.join().unwrap();
+    assert_eq!(code, Ok("destination_disabled"));
+    drop(admin);
     writing.stop().unwrap();
 }
 

@@ -1,7 +1,8 @@
 //! Which destinations there are, and when their settings are said to have changed.
 
 use super::*;
-use crate::export::probe::{Edit, outgoing, setup};
+use crate::catalog::Item;
+use crate::export::probe::{Edit, catalog, outgoing, setup};
 use DestinationId::{Segment as ToSegment, Webhook as ToWebhook};
 use serde_json::json;
 
@@ -19,6 +20,18 @@ fn a_destination_is_there_where_it_is_enabled() {
     }
     let new = Setup::new(Arc::default(), Arc::default(), "s");
     assert!(DestinationId::ALL.into_iter().all(|id| new.destination(id).is_none()), "a new project sends nothing");
+}
+
+#[test]
+fn an_address_that_an_earlier_version_took_is_a_problem_of_that_destination_only() {
+    let mut items: Vec<Item> = catalog(|_| {}).items().cloned().collect();
+    let segment = items.iter_mut().find(|item| item.id == "segment.outgoing").unwrap();
+    segment.document["baseUrl"] = json!("https://example.com/?a=b");
+    let setup = Setup::new(Arc::new(Catalog::from_stored(items).unwrap()), Arc::default(), "s");
+    let problem = setup.problem(ToSegment).unwrap();
+    assert!(problem.contains("baseUrl") && !problem.contains("example.com"), "{problem}");
+    assert!(setup.destination(ToSegment).is_none() && setup.choice(ToSegment).is_some());
+    assert!(setup.problem(ToWebhook).is_none() && setup.destination(ToWebhook).is_some());
 }
 
 #[test]

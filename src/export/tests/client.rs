@@ -9,7 +9,7 @@ use rustls::pki_types::{PrivateKeyDer, PrivatePkcs8KeyDer};
 use std::io::{Read, Write};
 use std::net::{SocketAddr, TcpListener};
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 fn call(url: &str) -> Call {
     Call { uri: url.parse().expect("a URL"), headers: HeaderMap::new(), body: "[1,2]".into() }
@@ -105,8 +105,8 @@ fn an_attempt_ends_at_its_deadline() {
     }
 }
 
-/// Answers every TLS request 204, with a certificate for `name`.
-fn tls_sink(name: &str) -> (SocketAddr, String) {
+/// What a TLS server has with a certificate for `name`, and that.
+fn tls_config(name: &str) -> (Arc<rustls::ServerConfig>, String) {
     let CertifiedKey { cert, signing_key } = generate_simple_self_signed(vec![name.to_owned()]).expect("a certificate");
     let pem = cert.pem();
     let key = PrivateKeyDer::Pkcs8(PrivatePkcs8KeyDer::from(signing_key.serialize_der()));
@@ -116,7 +116,13 @@ fn tls_sink(name: &str) -> (SocketAddr, String) {
         .with_no_client_auth()
         .with_single_cert(vec![cert.der().clone()], key)
         .expect("a key of the certificate");
-    let (config, listener) = (Arc::new(config), TcpListener::bind("127.0.0.1:0").expect("a free port"));
+    (Arc::new(config), pem)
+}
+
+/// Answers every TLS request 204, with a certificate for `name`.
+fn tls_sink(name: &str) -> (SocketAddr, String) {
+    let (config, pem) = tls_config(name);
+    let listener = TcpListener::bind("127.0.0.1:0").expect("a free port");
     let address = listener.local_addr().expect("it is bound");
     std::thread::spawn(move || {
         // One request; the test asks once.
@@ -175,4 +181,33 @@ fn a_file_of_authorities_that_cannot_be_used_is_told_by_its_path() {
         let error = Trust::load(Some(&file)).expect_err(text).to_string();
         assert!(error.contains("ca.pem is not a PEM file of certificates"), "{text}: {error}");
     }
+}
+
+#[test]
+fn a_destination_that_reads_nothing_keeps_no_connection() {
+    let (config, pem) = tls_config("localhost");
+    let listener = TcpListener::bind("127.0.0.1:0").expect("a free port");
+    let url = format!("https://localhost:{}/", listener.local_addr().expect("it is bound").port());
+    let (end, ended) = std::sync::mpsc::channel::<()>();
+    let server = std::thread::spawn(move || {
+        let (mut stream, _) = listener.accept().expect("a connection");
+        let mut connection = rustls::ServerConnection::new(config).expect("a connection");
+        while connection.is_handshaking() {
+            connection.complete_io(&mut stream).expect("a handshake");
+        }
+        let _ = ended.recv();
+    });
+    run(async {
+        let client = Client::new(Arc::new(trusting(&pem)), Duration::from_millis(500));
+        // More than what lies between the two can hold.
+        let call = Call { body: vec![b'x'; 32 << 20].into(), ..call(&url) };
+        assert_eq!(client.post(&call, 1).await.expect_err("no reply").code, "timed_out");
+        let deadline = Instant::now() + Duration::from_secs(10);
+        while tokio::runtime::Handle::current().metrics().num_alive_tasks() > 0 {
+            assert!(Instant::now() < deadline, "the connection is still open");
+            tokio::task::yield_now().await;
+        }
+    });
+    end.send(()).expect("the server waits");
+    server.join().expect("it ends in good order");
 }

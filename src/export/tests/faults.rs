@@ -4,7 +4,7 @@
 use super::house::{CUSTOM, House, Row, SEGMENT, segment};
 use super::sink::{Answer, Request, Sink, until};
 use crate::event::Sequence;
-use crate::export::{DestinationState, Limits, Outcome, REFUSED_IN_A_ROW};
+use crate::export::{BY_HAND, DestinationState, Limits, Outcome, REFUSED_IN_A_ROW};
 use serde_json::json;
 use std::collections::BTreeSet;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -154,6 +154,47 @@ fn a_key_that_is_not_known_pauses_until_it_is_replaced() {
     house.set_up(&segment(&format!("http://{}", sink.address), json!({"writeKey": "another"})));
     house.until_all_is_written();
     assert_eq!((house.status().forwarded, house.status().pause), (3, None));
+}
+
+#[test]
+fn what_a_destination_said_to_the_old_key_does_not_pause_it_under_the_new_one() {
+    let (open, gate) = std::sync::mpsc::channel::<()>();
+    let sink = Sink::start(move |request| {
+        if request.header("authorization") != Some("Basic a2V5Og==") {
+            return Answer::status(200);
+        }
+        // Answers when the test says so.
+        let _ = gate.recv();
+        Answer::status(401)
+    });
+    let mut house = House::new();
+    set_up(&house, &sink);
+    house.append_custom(3);
+    house.run();
+    until("it is on its way", || sink.requests().len() == 1);
+    house.set_up(&segment(&format!("http://{}", sink.address), json!({"writeKey": "another"})));
+    open.send(()).expect("the sink waits");
+    house.until_all_is_written();
+    assert_eq!((house.status().forwarded, house.status().pause), (3, None));
+}
+
+#[test]
+fn a_pause_by_hand_is_not_replaced_by_one_that_a_change_of_settings_ends() {
+    let (open, gate) = std::sync::mpsc::channel::<()>();
+    let sink = Sink::start(move |_| {
+        let _ = gate.recv();
+        Answer::status(403)
+    });
+    let mut house = House::new();
+    set_up(&house, &sink);
+    house.append_custom(1);
+    house.run();
+    until("it is on its way", || sink.requests().len() == 1);
+    house.exports.pause(SEGMENT, "ada").expect("it is written");
+    open.send(()).expect("the sink waits");
+    until("it is answered", || !house.exports.attempts(SEGMENT, None, 1).is_empty());
+    house.stop();
+    assert_eq!(house.status().pause.expect("it is paused").code, BY_HAND);
 }
 
 #[test]

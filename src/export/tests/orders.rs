@@ -3,6 +3,7 @@
 use super::house::{CUSTOM, House, Row, SEGMENT, segment};
 use super::sink::{Answer, Sink, until};
 use crate::event::Sequence;
+use crate::export::next::{LINGER, Next};
 use crate::export::{BY_HAND, DestinationState, Limits, Outcome, Purpose, TestError};
 use serde_json::{Value, json};
 use std::time::Duration;
@@ -155,4 +156,26 @@ fn a_test_goes_out_at_once_whatever_else_is_the_matter() {
     assert!(id.starts_with(&format!("weir-{}-test-", house.store.id())), "{id}");
     assert_eq!(house.exports.attempts(SEGMENT, None, 10).len(), 2);
     assert_eq!((house.status().forwarded, house.cursor().position), (0, Sequence(0)), "it is not of the log");
+}
+
+#[test]
+fn gathering_ends_when_the_destination_is_disabled_in_the_middle_of_it() {
+    let (sink, house) = (Sink::start(|_| Answer::status(200)), House::new());
+    house.set_up(&on(&sink, json!({})));
+    house.append_custom(3);
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().expect("a runtime");
+    let gathered = runtime.block_on(async {
+        let mut next = Next::default();
+        let committed = house.handle.committed();
+        next.start(house.exports.desk(SEGMENT), &house.store, &committed, Sequence(0));
+        assert!(tokio::time::timeout(LINGER / 2, next.take()).await.is_err(), "it waits for more");
+        std::thread::scope(|scope| {
+            scope.spawn(|| {
+                house.append_custom(1);
+                house.set_up(&on(&sink, json!({"isEnabled": false})));
+            });
+        });
+        tokio::time::timeout(Duration::from_secs(10), next.take()).await
+    });
+    assert!(gathered.expect("it ends").expect("a readable log").is_none());
 }

@@ -61,6 +61,12 @@ impl Snapshot {
             .collect()
     }
 
+    /// The events of all of a destination's dead letters, ascending.
+    pub fn dead_letter_sequences(&self, destination: &str) -> Result<Vec<Sequence>, ReadError> {
+        let table = self.transaction.open_table(DEAD_LETTERS)?;
+        table.range(all(destination))?.map(|entry| Ok(Sequence(entry?.0.value().1))).collect()
+    }
+
     pub fn dead_letter(&self, destination: &str, sequence: Sequence) -> Result<Option<Letter>, ReadError> {
         let table = self.transaction.open_table(DEAD_LETTERS)?;
         let document = table.get((destination, sequence.0))?.map(|document| document.value().to_vec());

@@ -208,6 +208,8 @@ fn dead_letters_are_replaced_settled_and_thrown_away() {
     assert_eq!(found(None, 2), [letter(33, "4"), letter(20, "3")]);
     assert_eq!(found(Some(20), 10), [letter(7, "2"), letter(3, "1")]);
     assert_eq!(found(Some(3), 10), []);
+    assert_eq!(snapshot.dead_letter_sequences(SEGMENT).unwrap(), [3, 7, 20, 33].map(Sequence));
+    assert_eq!(snapshot.dead_letter_sequences("webhook").unwrap(), []);
     assert_eq!(snapshot.dead_letter(SEGMENT, Sequence(7)).unwrap(), Some(letter(7, "2")));
     assert_eq!(snapshot.dead_letter(SEGMENT, Sequence(8)).unwrap(), None);
     assert_eq!(snapshot.dead_letter("webhook", Sequence(7)).unwrap(), None);

@@ -44,3 +44,28 @@ fn what_an_earlier_version_took_of_metrics_does_not_keep_a_store_from_opening() 
     items[experiment].document["groups"][0]["size"] = json!(40);
     assert_eq!(Catalog::from_stored(items).unwrap_err().len(), 3);
 }
+
+#[test]
+fn what_an_earlier_version_took_as_an_address_does_not_keep_a_store_from_opening() {
+    let project = json!({"integrations": {
+        "segment": {"outgoing": {"isEnabled": true, "writeKey": "k"}},
+        "webhook": {"outgoing": {"isEnabled": true, "url": "https://example.com"}},
+    }});
+    for (id, field, address) in [
+        ("segment.outgoing", "baseUrl", "https://example.com/?region=eu"),
+        ("segment.outgoing", "baseUrl", "https://example.com:99999"),
+        ("webhook.outgoing", "url", "https://a^b/"),
+    ] {
+        let mut items = applied(&file(&project)).items().cloned().collect::<Vec<_>>();
+        let at = items.iter().position(|item| item.kind == ItemKind::Integration && item.id == id).expect("an item");
+        items[at].document[field] = json!(address);
+        let catalog = Catalog::from_stored(items.clone()).unwrap();
+        for integration in ["segment.outgoing", "webhook.outgoing", "segment.incoming"] {
+            let mistake = catalog.mistake_in_integration(integration).map(|mistake| mistake.place.clone());
+            assert_eq!(mistake, (integration == id).then(|| format!("integrations.{id}.{field}")), "{integration}");
+        }
+        // Any other mistake in it is none that an earlier version let through.
+        items[at].document["includeNewEvents"] = json!("often");
+        assert!(Catalog::from_stored(items).is_err());
+    }
+}

@@ -3,10 +3,13 @@
 
 use super::DAY;
 use super::agreement::{asked, assert_same, each_log};
-use super::hard::{Random, Shape, midnight};
-use crate::event::{Field, Sequence, Timestamp};
+use super::hard::{Random, Shape, log, midnight};
+use crate::event::{Field, Place, Sequence, Timestamp};
 use crate::results::tests::memory::{Memory, Row, at, exposure, track};
-use crate::results::{Breakdown, Crossovers, Join, Log, LogError, Options, Question, Reports, View, conclude};
+use crate::results::{
+    Breakdown, CriterionTest, Crossovers, Join, Log, LogError, Options, Question, Reports, TextFilter, UnitFilter,
+    View, conclude,
+};
 use crate::store::{Terms, Visit};
 use std::cell::Cell;
 use std::sync::Arc;
@@ -61,7 +64,7 @@ fn an_end_that_moves_with_the_log_lets_in_what_lay_beyond_it() {
         let rows = arriving(rows, random);
         let question = Question { end: None, ..asked(shape) };
         let plain = Options::default();
-        let unit = Breakdown::Unit(crate::event::Place::User, "country".into());
+        let unit = Breakdown::Unit(Place::User, "country".into());
         let of = [
             plain.clone(),
             Options { cuped: true, join: Join::Date, ..plain.clone() },
@@ -176,6 +179,40 @@ fn with_little_memory_the_exposed_units_come_to_the_same() {
     });
 }
 
+/// A block of a store has thousands of rows, which are taken some at a time.
+#[test]
+fn the_parts_in_which_a_large_block_is_taken_do_not_show() {
+    for shape in [Shape::Mixed, Shape::Companies, Shape::Gate, Shape::OpenEnd] {
+        let mut random = Random(11);
+        let mut rows: Vec<Row> = (0..8).flat_map(|_| log(shape, &mut random)).collect();
+        random.shuffle(&mut rows);
+        assert!(rows.len() > 3000, "{} rows", rows.len());
+        let question = asked(shape);
+        let plain = Options::default();
+        let by = |breakdown| Options { breakdown: Some(breakdown), ..Options::default() };
+        let unit = by(Breakdown::Unit(Place::User, "country".into()));
+        for options in [plain, unit, by(Breakdown::Event("sku".into()))] {
+            let expected = conclude(&Memory::of(&rows), &question, &options).unwrap().analysis.unwrap();
+            let what = format!("{shape:?}, {:?}", options.breakdown);
+            let reports = Reports::new(ROOM);
+            // Each time the one block has become larger.
+            for length in [1000, 1030, 2500, rows.len()] {
+                let log = Memory::in_blocks(&rows[..length], rows.len());
+                let found = reports.report(&log, &question, &options).unwrap();
+                if length == rows.len() {
+                    assert_same(&expected, found.analysis.as_ref().unwrap(), &what);
+                }
+            }
+            let little = Reports::new(1).report(&Memory::in_blocks(&rows, rows.len()), &question, &options).unwrap();
+            let little = little.analysis.as_ref().unwrap();
+            assert_eq!((&little.groups, &little.health), (&expected.groups, &expected.health), "{what}");
+            for (little, expected) in little.metrics.iter().zip(&expected.metrics) {
+                assert_eq!(little.groups, expected.groups, "{} ({what})", expected.name);
+            }
+        }
+    }
+}
+
 #[test]
 fn reports_that_are_kept_count_as_memory() {
     let question = Question { end: None, ..asked(Shape::OpenEnd) };
@@ -200,6 +237,38 @@ fn reports_that_are_kept_count_as_memory() {
     let one = small.bytes();
     small.report(&log, &other, &by_day).unwrap();
     assert!(small.bytes() < one + one / 2, "{} after {one}", small.bytes());
+}
+
+#[test]
+fn what_tells_units_apart_counts_as_memory() {
+    let long = |nth: i64| format!("{nth:01000}");
+    let exposed = |nth: i64| {
+        let user = vec![("plan".into(), long(nth))];
+        Row { user, ..exposure(&format!("u{nth}"), ["grp_c", "grp_t"][nth as usize % 2], nth) }
+    };
+    let mut rows: Vec<Row> = (0..100).map(exposed).collect();
+    rows.extend((0..100).map(|nth| track(&format!("u{nth}"), "order", 1000 + nth).with("plan", &long(nth))));
+    let held = |options: Options| {
+        let reports = Reports::new(ROOM);
+        let report = reports.report(&Memory::of(&rows), &asked(Shape::OpenEnd), &options).unwrap();
+        reports.bytes() - report.bytes()
+    };
+    let plain = held(Options::default());
+    for breakdown in [Breakdown::Unit(Place::User, "plan".into()), Breakdown::Event("plan".into())] {
+        let more = held(Options { breakdown: Some(breakdown.clone()), ..Options::default() });
+        // Each text is there twice: to find its code, and to be found by it.
+        assert!(more > plain + 2 * 100 * 1000, "{more} by {breakdown:?}, {plain} without");
+    }
+    let filter = TextFilter {
+        place: Place::User,
+        key: "plan".into(),
+        test: CriterionTest::In(vec![long(7)]),
+        missing_passes: true,
+        words: String::new(),
+    };
+    let units = UnitFilter { texts: vec![filter], ..UnitFilter::default() };
+    let more = held(Options { units, ..Options::default() });
+    assert!(more >= plain + 100 * 16, "{more} with a filter, {plain} without");
 }
 
 /// A log that says when another block was handed out.
@@ -249,6 +318,43 @@ fn room_is_made_while_a_question_is_read() {
         reports.report(&Watched(Memory::of(&rows), &watch), &other, &Options::default()).unwrap();
         assert_eq!(was_there.get(), stays, "room for {room_for}");
     }
+}
+
+/// A log that cannot be read to its end.
+struct Broken(Memory);
+
+impl Log for Broken {
+    fn next_sequence(&self) -> Sequence {
+        self.0.next_sequence()
+    }
+
+    fn as_of_time(&self) -> Option<Timestamp> {
+        self.0.as_of_time()
+    }
+
+    fn terms(&self) -> &Terms {
+        self.0.terms()
+    }
+
+    fn scan(&self, from: Sequence, fields: &[Field], each: &mut Visit<'_>) -> Result<(), LogError> {
+        self.0.scan(from, fields, each)?;
+        Err(LogError("the disk is gone".into()))
+    }
+}
+
+#[test]
+fn a_reading_that_failed_leaves_nothing_that_counts_as_memory() {
+    let rows: Vec<Row> = (0..100).map(|nth| track("a", "order", nth)).collect();
+    let reports = Reports::new(ROOM);
+    let report = |rows: &[Row]| reports.report(&Memory::of(rows), &asked(Shape::OpenEnd), &Options::default());
+    let fail = || reports.report(&Broken(Memory::of(&rows)), &asked(Shape::OpenEnd), &Options::default());
+    assert!(fail().is_err());
+    assert_eq!(reports.bytes(), 0);
+    report(&rows[..50]).unwrap();
+    let weighed = reports.bytes();
+    assert!(fail().is_err());
+    assert!(reports.bytes() < weighed, "the report is still there: {} of {weighed}", reports.bytes());
+    assert_eq!(report(&rows).unwrap().as_of.sequence, Some(99));
 }
 
 #[test]
