@@ -53,10 +53,11 @@ impl Lag {
 
     /// The destination has got further, over so many events that were to be sent.
     pub fn pass(&mut self, generation: u64, position: Sequence, events: u64) {
-        if generation != self.generation {
+        // A cursor that was read just after it was written knows that already, and counting has begun behind these events.
+        if generation != self.generation || position.0 <= self.position {
             return;
         }
-        self.position = self.position.max(position.0);
+        self.position = position.0;
         self.passed += events;
     }
 
@@ -97,6 +98,19 @@ mod tests {
         lag.pass(0, Sequence(230), 55);
         let counting = lag.count();
         assert_eq!((counting.from, lag.counted(counting, 0, Sequence(230))), (Sequence(230), Some(0)));
+    }
+
+    #[test]
+    fn what_the_cursor_on_disk_has_told_is_not_subtracted_again() {
+        let mut lag = Lag::default();
+        lag.restart(0, Sequence(0));
+        lag.learn(0, Sequence(100));
+        let counting = lag.count();
+        assert_eq!(lag.counted(counting, 300, Sequence(400)), Some(300));
+        lag.pass(0, Sequence(99), 99);
+        lag.pass(0, Sequence(100), 1);
+        let counting = lag.count();
+        assert_eq!(lag.counted(counting, 0, Sequence(400)), Some(300));
     }
 
     #[test]
