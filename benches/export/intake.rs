@@ -2,40 +2,41 @@
 
 use crate::load::{self, Traffic};
 use crate::report::{DOWN, FULL, HALF, IDLE, Intake, NONE, UP};
-use crate::sink::Sink;
+use crate::sink::{Manner, Sink};
 use crate::{Bench, console};
 use std::time::Duration;
 
-/// What is measured, each beside `NONE` of the same traffic.
-const SUBJECTS: [(&str, Traffic); 5] = [
-    (NONE, Traffic::Segment),
-    (IDLE, Traffic::Segment),
-    (NONE, Traffic::Statsig),
-    (DOWN, Traffic::Statsig),
-    (UP, Traffic::Statsig),
-];
+/// What a destination in trouble does, by its word in the report.
+fn manner(subject: &str) -> Manner {
+    match subject {
+        "down" => Manner::Silent,
+        "breaks" => Manner::Breaks,
+        other => other.parse().map_or(Manner::Takes, Manner::Says),
+    }
+}
+
 /// Before what is measured, so that no subject pays for the first growth of the file.
 const WARM_UP: Duration = Duration::from_millis(500);
 
 impl Bench {
-    /// Rounds of all subjects, as fast as they answer; then as many at half of what goes without a destination.
-    pub fn intake(&mut self, rounds: u32, duration: Duration) -> anyhow::Result<()> {
-        let (up, silent) = (Sink::start()?, Sink::start()?);
-        silent.fall_silent(true);
-        let mut subjects = SUBJECTS;
+    /// Rounds of all subjects, as fast as they answer; then as many at half of what goes without a destination. Each beside
+    /// `NONE` of the same traffic. `all`: destinations in every kind of trouble, not only in the first.
+    pub fn intake(&mut self, rounds: u32, duration: Duration, all: bool) -> anyhow::Result<()> {
+        let sink = Sink::start()?;
+        let troubles = if all { &DOWN[..] } else { &DOWN[..1] };
+        let mut subjects = vec![(NONE, Traffic::Segment), (IDLE, Traffic::Segment), (NONE, Traffic::Statsig)];
+        subjects.extend(troubles.iter().map(|subject| (*subject, Traffic::Statsig)));
+        subjects.push((UP, Traffic::Statsig));
         for load in [FULL, HALF] {
             for round in 0..rounds {
-                for (subject, traffic) in subjects {
+                for (subject, traffic) in subjects.clone() {
                     let rate = match load {
                         FULL => None,
                         _ => self.findings.rate(NONE, traffic.word()).map(|rate| rate / 2.0),
                     };
-                    let sink = match subject {
-                        NONE => None,
-                        DOWN => Some(&silent),
-                        _ => Some(&up),
-                    };
-                    let intake = self.load(round, subject, traffic, load, rate, sink, duration)?;
+                    sink.behave(manner(subject));
+                    let to = (subject != NONE).then_some(&sink);
+                    let intake = self.load(round, subject, traffic, load, rate, to, duration)?;
                     eprintln!(
                         "{load}, round {}, {} traffic, destination {subject}: {:.0} events/s, p99 {:.2} ms",
                         round + 1,

@@ -39,7 +39,7 @@ struct Args {
     /// How long each server is loaded in a round
     #[arg(long, default_value_t = 2.0)]
     seconds: f64,
-    /// Drain a backlog of a million
+    /// Drain a backlog of a million, and send beside destinations in every kind of trouble
     #[arg(long)]
     full: bool,
     /// Events of the backlog [default: 200000, or 1000000 with --full]
@@ -85,7 +85,7 @@ fn main() -> anyhow::Result<()> {
         bench.drain(backlog, args.rounds)?;
     }
     if wanted("intake") {
-        bench.intake(args.rounds, Duration::try_from_secs_f64(args.seconds).context("--seconds")?)?;
+        bench.intake(args.rounds, Duration::try_from_secs_f64(args.seconds).context("--seconds")?, args.full)?;
     }
     print!("\n{}", bench.findings.table());
     let path = bench.folder.join("export.json");

@@ -7,11 +7,12 @@ use std::fmt::Write;
 pub const WEIR: &str = "weir";
 pub const BARE: &str = "bare client";
 
-/// Destinations: there is none; enabled with nothing to get; reads and never replies; takes all.
+/// Destinations: there is none; enabled with nothing to get; takes all.
 pub const NONE: &str = "none";
 pub const IDLE: &str = "idle";
-pub const DOWN: &str = "down";
 pub const UP: &str = "up";
+/// Destinations in trouble: one that never replies; one that closes connections; and by the status that they always say.
+pub const DOWN: [&str; 6] = ["down", "breaks", "500", "429", "400", "401"];
 
 /// Loads: as fast as answers come; at half of that.
 pub const FULL: &str = "full load";
@@ -63,10 +64,14 @@ pub struct Findings {
     pub intakes: Vec<Intake>,
 }
 
-/// What each subject is compared with `NONE` by.
-const COMPARED: [(&str, &str); 3] = [(IDLE, "segment"), (DOWN, "statsig"), (UP, "statsig")];
-
 impl Findings {
+    /// What was compared with `NONE` of the same traffic.
+    fn compared(&self) -> Vec<(&'static str, &'static str)> {
+        let all = DOWN.into_iter().chain([UP]).map(|subject| (subject, "statsig"));
+        let was_measured = |it: &(&str, &str)| self.intakes.iter().any(|row| row.subject == it.0);
+        [(IDLE, "segment")].into_iter().chain(all).filter(was_measured).collect()
+    }
+
     fn drained(&self, subject: &str, value: impl Fn(&Drain) -> Option<f64>) -> Option<f64> {
         median(self.drains.iter().filter(|drain| drain.subject == subject).filter_map(value).collect())
     }
@@ -121,7 +126,7 @@ impl Findings {
             let what = "memory while it drains, highest of all rounds".to_owned();
             goals.push(Goal { comparable: self.is_full, ..goal(what, peaks.reduce(f64::max), 256.0, 128.0, "MiB") });
         }
-        for (subject, traffic) in COMPARED.into_iter().filter(|(subject, _)| *subject != UP) {
+        for (subject, traffic) in self.compared().into_iter().filter(|(subject, _)| *subject != UP) {
             let rate = self.ratio(subject, traffic, FULL, |row| row.events_per_second);
             goals.push(goal(format!("intake, destination {subject}: events/s by none's"), rate, 0.9, 1.0, ""));
             let p99 = self.ratio(subject, traffic, HALF, |row| row.p99_ms);
@@ -179,7 +184,7 @@ impl Findings {
                 "load", "traffic", "destination", "events/s", "by none", "CPU us", "p50 ms", "p99 ms", "by none"
             )?;
             for load in [FULL, HALF] {
-                for (subject, traffic) in [(NONE, "segment"), (NONE, "statsig")].iter().chain(&COMPARED) {
+                for (subject, traffic) in [(NONE, "segment"), (NONE, "statsig")].iter().chain(&self.compared()) {
                     let get = |value: fn(&Intake) -> f64| number(self.taken((subject, traffic, load), value));
                     let ratio = |value: fn(&Intake) -> f64| number(self.ratio(subject, traffic, load, value));
                     writeln!(

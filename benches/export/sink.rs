@@ -1,4 +1,5 @@
-//! The place that events go to: a hyper server on a thread of its own that counts events, can keep bodies, and can fall silent.
+//! The place that events go to: a hyper server on a thread of its own that counts events, can keep bodies, and can have any
+//! trouble.
 
 use anyhow::Context;
 use bytes::Bytes;
@@ -9,21 +10,34 @@ use hyper::service::service_fn;
 use hyper::{Request, Response};
 use hyper_util::rt::TokioIo;
 use std::net::{Ipv4Addr, SocketAddr};
-use std::sync::atomic::{AtomicBool, AtomicU64, Ordering::Relaxed};
-use std::sync::{Arc, Mutex};
+use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
 /// What each event has once.
 const MARK: &[u8] = br#""type":"track""#;
 const POLL: Duration = Duration::from_millis(1);
 
+/// What becomes of a request.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum Manner {
+    /// It is taken.
+    #[default]
+    Takes,
+    /// It is read, and nothing is said.
+    Silent,
+    /// The connection is closed without a word.
+    Breaks,
+    /// It is read, and answered with this status.
+    Says(u16),
+}
+
 #[derive(Default)]
 struct Shared {
     events: AtomicU64,
     requests: AtomicU64,
     bytes: AtomicU64,
-    /// Reads and never replies.
-    is_silent: AtomicBool,
+    manner: Mutex<Manner>,
     kept: Mutex<Option<Vec<Bytes>>>,
 }
 
@@ -71,8 +85,9 @@ impl Sink {
         self.shared.bytes.load(Relaxed)
     }
 
-    pub fn fall_silent(&self, is_silent: bool) {
-        self.shared.is_silent.store(is_silent, Relaxed);
+    /// From the next request on.
+    pub fn behave(&self, manner: Manner) {
+        *self.shared.manner.lock().unwrap_or_else(PoisonError::into_inner) = manner;
     }
 
     /// Keeps bodies from now on.
@@ -86,7 +101,7 @@ impl Sink {
     }
 
     fn kept(&self) -> std::sync::MutexGuard<'_, Option<Vec<Bytes>>> {
-        self.shared.kept.lock().unwrap_or_else(std::sync::PoisonError::into_inner)
+        self.shared.kept.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// Waits until so many events have come in all; when that was.
@@ -103,15 +118,19 @@ impl Sink {
     }
 }
 
-async fn take(request: Request<Incoming>, shared: Arc<Shared>) -> Result<Response<Full<Bytes>>, hyper::Error> {
+async fn take(request: Request<Incoming>, shared: Arc<Shared>) -> anyhow::Result<Response<Full<Bytes>>> {
     let body = request.into_body().collect().await?.to_bytes();
-    if shared.is_silent.load(Relaxed) {
-        return std::future::pending().await;
+    let manner = *shared.manner.lock().unwrap_or_else(PoisonError::into_inner);
+    match manner {
+        Manner::Takes => {}
+        Manner::Silent => return std::future::pending().await,
+        Manner::Breaks => anyhow::bail!("the connection breaks"),
+        Manner::Says(status) => return Ok(Response::builder().status(status).body(Full::default())?),
     }
     shared.events.fetch_add(count(&body), Relaxed);
     shared.requests.fetch_add(1, Relaxed);
     shared.bytes.fetch_add(body.len() as u64, Relaxed);
-    if let Some(kept) = shared.kept.lock().unwrap_or_else(std::sync::PoisonError::into_inner).as_mut() {
+    if let Some(kept) = shared.kept.lock().unwrap_or_else(PoisonError::into_inner).as_mut() {
         kept.push(body);
     }
     let mut response = Response::new(Full::new(Bytes::from_static(br#"{"success":true}"#)));
