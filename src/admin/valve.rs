@@ -4,8 +4,9 @@
 
 use super::item::{Deed, ItemChange};
 use super::{Admin, AdminError, State, read_object};
-use crate::catalog::{ItemKind, NO_CUSTOM_EVENTS, Settings};
+use crate::catalog::{ItemKind, NO_CUSTOM_EVENTS, Settings, passes};
 use crate::event::{Outcome, Source, TermId};
+use crate::export::DestinationId;
 use crate::ingest;
 use crate::store::Snapshot;
 use schemars::JsonSchema;
@@ -94,9 +95,8 @@ struct Valve<'s> {
 
 impl<'s> Valve<'s> {
     fn of(state: &'s State, id: &str) -> Result<Valve<'s>, AdminError> {
-        use Source::{Rudderstack, Segment, Statsig, Webhook};
+        use Source::{Rudderstack, Segment, Webhook};
         let (all, rules) = (state.catalog.integrations(), &state.rules);
-        // Events from Segment's family never go back to it, and a webhook gets none that came by one.
         let (sources, incoming, include_new, events): (&'static [Source], _, _, _) = match id {
             "segment.incoming" => {
                 let it = &all.segment.incoming;
@@ -112,11 +112,11 @@ impl<'s> Valve<'s> {
             }
             "segment.outgoing" => {
                 let it = &all.segment.outgoing;
-                (&[Statsig, Webhook], None, it.include_new_events, &it.events)
+                (DestinationId::Segment.sources(), None, it.include_new_events, &it.events)
             }
             "webhook.outgoing" => {
                 let it = &all.webhook.outgoing;
-                (&[Statsig], None, it.include_new_events, &it.events)
+                (DestinationId::Webhook.sources(), None, it.include_new_events, &it.events)
             }
             _ => return Err(AdminError::not_found(ItemKind::Integration.as_str(), id)),
         };
@@ -124,7 +124,7 @@ impl<'s> Valve<'s> {
     }
 
     fn passes(&self, name: &str) -> bool {
-        self.events.get(name).copied().unwrap_or(self.include_new)
+        passes(self.events, self.include_new, name)
     }
 
     /// What is put before a name where it is stored.

@@ -145,11 +145,19 @@ fn is_off(flag: &bool) -> bool {
     !flag
 }
 
-impl Incoming {
-    /// Whether an event of this name, without the source's prefix, is taken.
-    pub fn takes(&self, event: &str) -> bool {
-        self.events.get(event).copied().unwrap_or(self.include_new_events)
-    }
+/// Whether a name passes: by its own entry, else as names without one do.
+pub fn passes(events: &BTreeMap<String, bool>, include_new_events: bool, name: &str) -> bool {
+    events.get(name).copied().unwrap_or(include_new_events)
+}
+
+/// What is chosen of the events that could go out, whatever the destination.
+#[derive(Debug, Clone, Copy)]
+pub struct OutgoingEvents<'a> {
+    pub exposures: bool,
+    pub first_exposures_only: bool,
+    pub config_changes: bool,
+    pub include_new_events: bool,
+    pub events: &'a BTreeMap<String, bool>,
 }
 
 impl Default for Incoming {
@@ -159,9 +167,14 @@ impl Default for Incoming {
 }
 
 impl SegmentOutgoing {
-    /// Whether a custom event of this name is sent.
-    pub fn sends(&self, event: &str) -> bool {
-        self.events.get(event).copied().unwrap_or(self.include_new_events)
+    pub fn chosen(&self) -> OutgoingEvents<'_> {
+        OutgoingEvents {
+            exposures: self.exposures,
+            first_exposures_only: self.first_exposures_only,
+            config_changes: self.config_changes,
+            include_new_events: self.include_new_events,
+            events: &self.events,
+        }
     }
 }
 
@@ -183,9 +196,14 @@ impl Default for SegmentOutgoing {
 }
 
 impl WebhookOutgoing {
-    /// Whether a custom event of this name is posted.
-    pub fn sends(&self, event: &str) -> bool {
-        self.events.get(event).copied().unwrap_or(self.include_new_events)
+    pub fn chosen(&self) -> OutgoingEvents<'_> {
+        OutgoingEvents {
+            exposures: self.exposures,
+            first_exposures_only: self.first_exposures_only,
+            config_changes: self.config_changes,
+            include_new_events: self.include_new_events,
+            events: &self.events,
+        }
     }
 }
 

@@ -95,8 +95,10 @@ fn a_catalog_answers_by_name_and_by_id() {
     assert_eq!(id_types, ["userID", "stableID", "companyID", "segmentAnonymousId"]);
     assert_eq!(catalog.id_type("COMPANYid"), Some("companyID"));
     let incoming = &catalog.integrations().segment.incoming;
-    assert!(incoming.takes("Order Completed") && !incoming.takes("Debug Ping"));
-    assert!(!catalog.integrations().segment.outgoing.sends("noisy_event"));
+    let takes = |name: &str| passes(&incoming.events, incoming.include_new_events, name);
+    assert!(takes("Order Completed") && !takes("Debug Ping"));
+    let outgoing = catalog.integrations().segment.outgoing.chosen();
+    assert!(!passes(outgoing.events, outgoing.include_new_events, "noisy_event"));
     assert!(!catalog.integrations().rudderstack.incoming.is_enabled);
 }
 

@@ -2,7 +2,7 @@
 //! by `Firsts`.
 
 use super::destination::DestinationId;
-use crate::catalog::{SegmentOutgoing, WebhookOutgoing};
+use crate::catalog::{OutgoingEvents, passes};
 use crate::event::{Kind, Source, Subject};
 use crate::store::{Columns, Terms};
 use std::collections::BTreeMap;
@@ -34,22 +34,9 @@ pub struct Choice {
 }
 
 impl Choice {
-    pub(super) fn of_segment(settings: &SegmentOutgoing) -> Choice {
+    pub(super) fn new(destination: DestinationId, settings: OutgoingEvents<'_>) -> Choice {
         Choice {
-            destination: DestinationId::Segment,
-            exposures: settings.exposures,
-            first_exposures_only: settings.first_exposures_only,
-            config_changes: settings.config_changes,
-            include_new: settings.include_new_events,
-            events: settings.events.clone(),
-            names: Vec::new(),
-            subjects: Vec::new(),
-        }
-    }
-
-    pub(super) fn of_webhook(settings: &WebhookOutgoing) -> Choice {
-        Choice {
-            destination: DestinationId::Webhook,
+            destination,
             exposures: settings.exposures,
             first_exposures_only: settings.first_exposures_only,
             config_changes: settings.config_changes,
@@ -71,7 +58,7 @@ impl Choice {
         else {
             return Chosen::NotOurs;
         };
-        if !self.takes_from(source) {
+        if !self.destination.sources().contains(&source) {
             return Chosen::NotOurs;
         }
         let goes = match kind {
@@ -85,14 +72,6 @@ impl Choice {
         if goes { Chosen::Goes } else { Chosen::Filtered }
     }
 
-    fn takes_from(&self, source: Source) -> bool {
-        match self.destination {
-            DestinationId::Segment => source.arises_here(),
-            // A ring of houses that post to each other must come to an end.
-            DestinationId::Webhook => source.arises_here() && source != Source::Webhook,
-        }
-    }
-
     fn sends(&mut self, name: u32, terms: &Terms) -> bool {
         if name as usize >= self.names.len() {
             let known = self.names.len();
@@ -100,7 +79,7 @@ impl Choice {
                 self.names.push(false);
             }
             for (_, text) in terms.names.iter().skip(known.saturating_sub(1)) {
-                self.names.push(self.events.get(text).copied().unwrap_or(self.include_new));
+                self.names.push(passes(&self.events, self.include_new, text));
             }
         }
         self.names.get(name as usize).copied().unwrap_or(self.include_new)

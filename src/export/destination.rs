@@ -1,7 +1,7 @@
 //! What a destination is to the exporter: how an event is written for it, how much it takes at once, and the request that
 //! carries it. Sends nothing and reads no store.
 
-use crate::event::Timestamp;
+use crate::event::{Source, Timestamp};
 use crate::store::StoredEvent;
 use bytes::Bytes;
 use hyper::{HeaderMap, Uri};
@@ -22,6 +22,15 @@ impl DestinationId {
         match self {
             DestinationId::Segment => "segment",
             DestinationId::Webhook => "webhook",
+        }
+    }
+
+    /// Where events that go there may have come from. A ring of houses that post to each other must come to an end, so what
+    /// came by a webhook goes by none.
+    pub fn sources(self) -> &'static [Source] {
+        match self {
+            DestinationId::Segment => &[Source::Statsig, Source::Webhook, Source::Console],
+            DestinationId::Webhook => &[Source::Statsig, Source::Console],
         }
     }
 

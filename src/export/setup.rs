@@ -64,8 +64,8 @@ impl Setup {
         self.made(id).as_ref()?;
         let integrations = self.known.catalog.integrations();
         Some(match id {
-            DestinationId::Segment => Choice::of_segment(&integrations.segment.outgoing),
-            DestinationId::Webhook => Choice::of_webhook(&integrations.webhook.outgoing),
+            DestinationId::Segment => Choice::new(id, integrations.segment.outgoing.chosen()),
+            DestinationId::Webhook => Choice::new(id, integrations.webhook.outgoing.chosen()),
         })
     }
 

@@ -131,7 +131,7 @@ fn a_test_event_does_not_wait_for_a_change_that_is_under_way() {
     let other = admin.clone();
     let thread = std::thread::spawn(move || {
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
-        let _ = told.send(runtime.block_on(other.test_destination("segment", "somebody")).unwrap_err().code);
+        told.send(runtime.block_on(other.test_destination("segment", "somebody")).unwrap_err().code).unwrap();
     });
     let code = tried.recv_timeout(std::time::Duration::from_secs(10));
     drop(change_under_way);
