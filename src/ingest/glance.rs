@@ -1,5 +1,5 @@
-//! What a person sees of an event that came as Statsig's do, without copying it: for whoever passes on millions of them. Equal
-//! to what the whole view shows.
+//! What is seen of an event that came as Statsig's do, without copying it: for whoever passes on millions of them. What a person
+//! sees of it is made of this.
 
 use super::view::text;
 use serde::de::{Deserialize, Deserializer, MapAccess, Visitor};

@@ -1,6 +1,7 @@
 //! What a person sees of a stored event, derived from its text: the metadata and the user. Done when it is read, so that
 //! intake does not pay for it. Numbers keep every digit, because they are never made numbers.
 
+use super::glance::glance;
 use super::hashed::HashedNames;
 use crate::event::{Kind, Source};
 use serde_json::value::RawValue;
@@ -45,17 +46,18 @@ impl View {
 /// Derives what can be shown. `raw` and `shared` are as stored (`Event::raw`, `Event::shared`); text that is not what it
 /// should be gives an empty view.
 pub fn view(source: Source, kind: Kind, raw: &str, shared: Option<&str>) -> View {
-    let event = parse(raw);
-    let shared = shared.map(parse).unwrap_or_default();
     match source {
-        Source::Segment | Source::Rudderstack => segment_view(kind, &event, &shared),
+        Source::Segment | Source::Rudderstack => {
+            segment_view(kind, &parse(raw), &shared.map(parse).unwrap_or_default())
+        }
         Source::Statsig | Source::Webhook | Source::Console => {
-            let user = event.get("user").filter(|user| is_object(user)).or_else(|| shared.get("user"));
-            let secondary = list(event.get("secondaryExposures").filter(|_| kind.is_exposure()));
+            let seen = glance(raw, shared);
+            let exposures = if kind.is_exposure() { list(parse(raw).get("secondaryExposures")) } else { Vec::new() };
+            let user = seen.user.into_iter().filter_map(|(name, json)| Some((name.into(), json_of(json)?)));
             View {
-                metadata: texts(&object(event.get("metadata"))),
-                user: user_of(&object(user)),
-                secondary_exposures: secondary
+                metadata: seen.metadata.into_iter().map(|(name, text)| (name.into(), text.into())).collect(),
+                user: user.collect(),
+                secondary_exposures: exposures
                     .iter()
                     .map(|it| texts(&object(Some(it))))
                     .filter(|it| !it.is_empty())
@@ -107,10 +109,8 @@ fn custom(pairs: Option<&&RawValue>) -> Map<String, Value> {
     pairs.collect()
 }
 
-fn user_of(user: &Entries<'_>) -> Map<String, Value> {
-    let shown = user.iter().filter(|(name, _)| name.as_str() != "privateAttributes");
-    let values = shown.filter_map(|(name, value)| Some((name.clone(), serde_json::from_str(value.get()).ok()?)));
-    values.filter(|(_, value): &(String, Value)| !value.is_null()).collect()
+fn json_of(value: &RawValue) -> Option<Value> {
+    serde_json::from_str(value.get()).ok()
 }
 
 fn texts(entries: &Entries<'_>) -> Map<String, Value> {
@@ -132,10 +132,6 @@ pub(super) fn text(json: &str) -> Option<Cow<'_, str>> {
 
 fn owned(value: &RawValue) -> Option<String> {
     text(value.get()).map(Cow::into_owned)
-}
-
-fn is_object(value: &RawValue) -> bool {
-    value.get().starts_with('{')
 }
 
 fn list<'a>(value: Option<&&'a RawValue>) -> Vec<&'a RawValue> {
