@@ -44,8 +44,8 @@ pub use gate::{DynamicConfig, EnvironmentOverride, Gate, GateOverrides, Holdout,
 pub use id_type::IdType;
 pub use instant::Instant;
 pub use integration::{
-    Incoming, Integrations, MapIdentifier, NO_CUSTOM_EVENTS, OutgoingEvents, RudderstackIntegration, SegmentIntegration,
-    SegmentOutgoing, WebhookIntegration, WebhookOutgoing, passes,
+    Incoming, Integrations, MapIdentifier, NO_CUSTOM_EVENTS, OutgoingEvents, RudderstackIntegration,
+    SegmentIntegration, SegmentOutgoing, WebhookIntegration, WebhookOutgoing, passes,
 };
 pub use item::{Item, ItemKind, ItemRef};
 pub use key::{Key, KeyEntry, KeyPlan, KeyRing, KeyType, MAX_KEY_CHARS, MIN_KEY_CHARS, Role};

@@ -64,6 +64,29 @@ pub struct Attempt {
     pub error: Option<String>,
 }
 
+impl Attempt {
+    /// One that begins: what came of it is filled in later.
+    pub(super) fn begun(purpose: Purpose, time: Timestamp) -> Attempt {
+        Attempt {
+            number: 0,
+            time: time.0,
+            purpose,
+            first_sequence: None,
+            last_sequence: None,
+            events: 0,
+            forwarded: 0,
+            filtered: 0,
+            failed: 0,
+            bytes: 0,
+            duration_ms: 0,
+            attempt: 1,
+            status: None,
+            outcome: Outcome::Again,
+            error: None,
+        }
+    }
+}
+
 /// What a destination is doing.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
@@ -243,23 +266,7 @@ mod tests {
     use super::*;
 
     fn attempt() -> Attempt {
-        Attempt {
-            number: 0,
-            time: 1,
-            purpose: Purpose::Batch,
-            first_sequence: Some(0),
-            last_sequence: Some(0),
-            events: 1,
-            forwarded: 1,
-            filtered: 0,
-            failed: 0,
-            bytes: 1,
-            duration_ms: 2,
-            attempt: 1,
-            status: Some(200),
-            outcome: Outcome::Delivered,
-            error: None,
-        }
+        Attempt { duration_ms: 2, outcome: Outcome::Delivered, ..Attempt::begun(Purpose::Batch, Timestamp(1)) }
     }
 
     #[test]

@@ -162,21 +162,14 @@ impl Exports {
             }
         };
         let attempt = Attempt {
-            number: 0,
-            time: time.0,
-            purpose: Purpose::Test,
-            first_sequence: None,
-            last_sequence: None,
             events: 1,
             forwarded: u64::from(outcome == Outcome::Delivered),
-            filtered: 0,
-            failed: 0,
             bytes: call.body.len() as u64,
             duration_ms: millis(began.elapsed()),
-            attempt: 1,
             status,
             outcome,
             error: error.as_ref().map(|error| error.message.clone()),
+            ..Attempt::begun(Purpose::Test, time)
         };
         Ok(desk.board.note(attempt, None))
     }

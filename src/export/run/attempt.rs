@@ -36,21 +36,13 @@ impl Runner {
         let call = batch.destination.call(&batch.encoded(part.clone()), time);
         let sequence = |at: usize| batch.items.get(at).map(|item| item.sequence.0);
         let mut noted = Attempt {
-            number: 0,
-            time: time.0,
-            purpose: batch.purpose,
             first_sequence: sequence(part.start),
             last_sequence: sequence(part.end - 1),
             events: part.len() as u64,
-            forwarded: 0,
             filtered: if is_first { std::mem::take(&mut self.filtered) } else { 0 },
-            failed: 0,
             bytes: call.body.len() as u64,
-            duration_ms: 0,
             attempt,
-            status: None,
-            outcome: Outcome::Again,
-            error: None,
+            ..Attempt::begun(batch.purpose, time)
         };
         let result = tokio::select! {
             result = client.post(&call, attempt) => result,
@@ -104,21 +96,12 @@ impl Runner {
         let (Some(first), Some(last)) = (letters.first(), letters.last()) else { return };
         let message = format!("{} of {}: {}", first.code, first.event, first.message);
         let attempt = Attempt {
-            number: 0,
-            time: now.0,
-            purpose: delivery.batch().purpose,
             first_sequence: Some(first.sequence),
             last_sequence: Some(last.sequence),
-            events: 0,
-            forwarded: 0,
-            filtered: 0,
             failed: letters.len() as u64,
-            bytes: 0,
-            duration_ms: 0,
-            attempt: 1,
-            status: None,
             outcome: Outcome::Unsendable,
             error: Some(message.clone()),
+            ..Attempt::begun(delivery.batch().purpose, now)
         };
         let error = LastError { time: now.0, code: first.code.clone(), message, status: None };
         self.desk.board.note(attempt, Some(error));
