@@ -66,12 +66,19 @@ pub struct Limits {
     pub timeout: Duration,
     /// The longest wait between two attempts that the destination did not ask for.
     pub backoff: Duration,
+    /// Pairs of a unit and what it was exposed to that are remembered for `firstExposuresOnly`, by each destination.
+    pub firsts: usize,
     pub trust: Arc<Trust>,
 }
 
 impl Default for Limits {
     fn default() -> Self {
-        Limits { timeout: Duration::from_secs(30), backoff: Duration::from_secs(60), trust: Arc::default() }
+        Limits {
+            timeout: Duration::from_secs(30),
+            backoff: Duration::from_secs(60),
+            firsts: FIRSTS_KEPT,
+            trust: Arc::default(),
+        }
     }
 }
 
@@ -111,7 +118,7 @@ impl Exports {
         random: Random,
         limits: Limits,
     ) -> Exports {
-        let desks = DestinationId::ALL.map(|id| Arc::new(Desk::new(id, store.clone(), clock.clone())));
+        let desks = DestinationId::ALL.map(|id| Arc::new(Desk::new(id, store.clone(), clock.clone(), limits.firsts)));
         let setup = ArcSwapOption::empty();
         Exports {
             inner: Arc::new(Inner { store, writer, clock, meters, random, limits, setup }),

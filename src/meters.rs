@@ -139,6 +139,10 @@ meters! {
         export_segment_paused ["destination=\"segment\""],
         export_webhook_paused ["destination=\"webhook\""],
     }
+    gauge "weir_export_first_exposures_unknown" "Exposures that go out although they may not be the first: no more are remembered." {
+        export_segment_firsts_unknown ["destination=\"segment\""],
+        export_webhook_firsts_unknown ["destination=\"webhook\""],
+    }
 }
 
 impl Meters {

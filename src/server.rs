@@ -129,7 +129,12 @@ pub fn open(config: &Config) -> Result<Opened, ServerError> {
         events_per_body: config.limits.events_per_body,
         ..ingest::Limits::default()
     };
-    let export_limits = export::Limits { timeout: config.export.timeout, backoff: config.export.backoff, trust };
+    let export_limits = export::Limits {
+        timeout: config.export.timeout,
+        backoff: config.export.backoff,
+        trust,
+        ..export::Limits::default()
+    };
     let exports =
         Exports::new(store.clone(), handle.clone(), clock.clone(), meters.clone(), random.clone(), export_limits);
     let memory = config.results_memory;

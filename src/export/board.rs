@@ -214,6 +214,7 @@ pub(super) struct Instruments<'a> {
     pub lag_seconds: &'a Gauge,
     pub dead_letters: &'a Gauge,
     pub paused: &'a Gauge,
+    pub firsts_unknown: &'a Gauge,
 }
 
 impl<'a> Instruments<'a> {
@@ -231,6 +232,7 @@ impl<'a> Instruments<'a> {
                 lag_seconds: &meters.export_segment_lag_seconds,
                 dead_letters: &meters.export_segment_dead_letters,
                 paused: &meters.export_segment_paused,
+                firsts_unknown: &meters.export_segment_firsts_unknown,
             },
             DestinationId::Webhook => Instruments {
                 forwarded: &meters.export_webhook_forwarded,
@@ -244,6 +246,7 @@ impl<'a> Instruments<'a> {
                 lag_seconds: &meters.export_webhook_lag_seconds,
                 dead_letters: &meters.export_webhook_dead_letters,
                 paused: &meters.export_webhook_paused,
+                firsts_unknown: &meters.export_webhook_firsts_unknown,
             },
         }
     }

@@ -26,9 +26,9 @@ pub(super) struct Desk {
 }
 
 impl Desk {
-    pub fn new(id: DestinationId, store: Store, clock: Arc<dyn Clock>) -> Desk {
+    pub fn new(id: DestinationId, store: Store, clock: Arc<dyn Clock>, firsts: usize) -> Desk {
         let bell = watch::Sender::new(0);
-        let reader = Reader::new(id, store, clock);
+        let reader = Reader::new(id, store, clock, firsts);
         Desk {
             id,
             board: Board::new(),

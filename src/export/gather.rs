@@ -5,7 +5,7 @@ use super::batch::{Batch, Purpose};
 use super::choice::{Choice, Chosen};
 use super::dead_letter::DeadLetter;
 use super::destination::{Destination, DestinationId};
-use super::firsts::{FIRSTS_KEPT, Firsts};
+use super::firsts::Firsts;
 use super::setup::Setup;
 use crate::clock::Clock;
 use crate::event::{Kind, Sequence, Timestamp};
@@ -26,6 +26,8 @@ pub(super) struct Reader {
     id: DestinationId,
     store: Store,
     clock: Arc<dyn Clock>,
+    /// How many first exposures are remembered.
+    firsts_kept: usize,
     /// `None` while the destination is disabled. Held only to be read: whoever must not block asks for it.
     destination: Mutex<Option<Arc<dyn Destination>>>,
     /// The same, and what reading goes by. Held while the log is read.
@@ -35,13 +37,14 @@ pub(super) struct Reader {
 struct Reading {
     setup: Arc<Setup>,
     choice: Choice,
+    firsts_kept: usize,
     /// Filled from the log's beginning when it is first needed.
     firsts: Option<Firsts>,
 }
 
 impl Reader {
-    pub fn new(id: DestinationId, store: Store, clock: Arc<dyn Clock>) -> Reader {
-        Reader { id, store, clock, destination: Mutex::new(None), reading: Mutex::new(None) }
+    pub fn new(id: DestinationId, store: Store, clock: Arc<dyn Clock>, firsts_kept: usize) -> Reader {
+        Reader { id, store, clock, firsts_kept, destination: Mutex::new(None), reading: Mutex::new(None) }
     }
 
     fn reading(&self) -> MutexGuard<'_, Option<Reading>> {
@@ -51,6 +54,11 @@ impl Reader {
 
     fn lock_destination(&self) -> MutexGuard<'_, Option<Arc<dyn Destination>>> {
         self.destination.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Exposures that go out although they may not be the first.
+    pub fn firsts_unknown(&self) -> u64 {
+        self.reading().as_ref().and_then(|reading| reading.firsts.as_ref()).map_or(0, Firsts::beyond)
     }
 
     /// Goes by another setup from now on.
@@ -63,7 +71,7 @@ impl Reader {
         if let Some(firsts) = &mut firsts {
             firsts.set_up(&setup, &self.store.terms());
         }
-        *reading = Some(Reading { setup, choice, firsts });
+        *reading = Some(Reading { setup, choice, firsts_kept: self.firsts_kept, firsts });
     }
 
     pub fn destination(&self) -> Option<Arc<dyn Destination>> {
@@ -175,7 +183,7 @@ impl Reading {
         if !self.choice.first_exposures_only() {
             return Ok(());
         }
-        let firsts = self.firsts.get_or_insert_with(|| Firsts::new(&self.setup, FIRSTS_KEPT));
+        let firsts = self.firsts.get_or_insert_with(|| Firsts::new(&self.setup, self.firsts_kept));
         if firsts.end() >= to {
             return Ok(());
         }

@@ -163,7 +163,7 @@ mod tests {
     fn what_is_not_on_disk_is_bounded_in_events_and_in_letters() {
         let log = Log::new();
         let clock = Arc::new(ManualClock::at(Timestamp(1)));
-        let ledger = || Ledger::new(Arc::new(Desk::new(DestinationId::Segment, log.store.clone(), clock.clone())));
+        let ledger = || Ledger::new(Arc::new(Desk::new(DestinationId::Segment, log.store.clone(), clock.clone(), 1)));
         let letter =
             |sequence| DeadLetter::refused(Sequence(sequence), "e", Timestamp(1), StatusCode::BAD_REQUEST, b"", 1);
         for (forwarded, letters, has_room) in [

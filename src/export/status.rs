@@ -182,6 +182,7 @@ impl Exports {
             instruments.lag_seconds.set(status.lag.seconds);
             instruments.dead_letters.set(status.dead_letters);
             instruments.paused.set(u64::from(status.pause.is_some()));
+            instruments.firsts_unknown.set(self.desk(id).reader.firsts_unknown());
         }
         Ok(())
     }

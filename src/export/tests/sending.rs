@@ -3,7 +3,7 @@
 use super::house::{CUSTOM, House, Row, SEGMENT, segment};
 use super::sink::{Answer, Sink, until};
 use crate::event::{Basis, Kind, Source, Subject};
-use crate::export::{DestinationId, DestinationState, Outcome, Purpose};
+use crate::export::{DestinationId, DestinationState, Limits, Outcome, Purpose};
 use serde_json::json;
 
 fn sink() -> Sink {
@@ -78,9 +78,7 @@ fn only_what_arose_here_and_was_chosen_goes_out_and_the_rest_is_passed() {
     assert_eq!(sink.requests().len(), 1, "what is not to be sent makes no request");
 }
 
-#[test]
-fn of_each_units_exposures_only_the_first_goes_out_where_that_is_set() {
-    let (sink, mut house) = (sink(), House::new());
+fn met(user: &'static str) -> Row {
     let subject = Subject {
         kind: Kind::GateExposure,
         name: "g".into(),
@@ -89,13 +87,25 @@ fn of_each_units_exposures_only_the_first_goes_out_where_that_is_set() {
         allocated: String::new(),
         basis: Basis::Rules,
     };
-    let met = |user| Row {
-        kind: Kind::GateExposure,
-        name: "statsig::gate_exposure",
-        user: Some(user),
-        subject: Some(subject.clone()),
-        ..CUSTOM
-    };
+    let (kind, name) = (Kind::GateExposure, "statsig::gate_exposure");
+    Row { kind, name, user: Some(user), subject: Some(subject), ..CUSTOM }
+}
+
+#[test]
+fn exposures_beyond_those_that_are_remembered_go_out_and_are_counted() {
+    let (sink, mut house) = (sink(), House::with(|limits| Limits { firsts: 1, ..limits }));
+    house.set_up(&segment(&format!("http://{}", sink.address), json!({"firstExposuresOnly": true})));
+    house.append([met("a"), met("b"), met("a"), met("b")]);
+    house.run();
+    house.until_all_is_written();
+    assert_eq!(sequences(&sink), [0, 1, 3], "the first of a, and all of b");
+    house.exports.measure().expect("a readable store");
+    assert_eq!(house.meters.export_segment_firsts_unknown.get(), 2);
+}
+
+#[test]
+fn of_each_units_exposures_only_the_first_goes_out_where_that_is_set() {
+    let (sink, mut house) = (sink(), House::new());
     // Before the destination is switched on: it counts all the same.
     house.append([met("a")]);
     house.set_up(&segment(&format!("http://{}", sink.address), json!({"firstExposuresOnly": true})));
