@@ -18,7 +18,7 @@ impl Bench {
         let data = self.data("export");
         crate::empty(&data)?;
         let sink = Sink::start()?;
-        self.set_up(Some(&sink))?;
+        self.set_up(Some(&sink), false)?;
         let server = self.start()?;
         console::act(&server, "pause", "")?;
         let begun = Instant::now();

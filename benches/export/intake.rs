@@ -11,6 +11,7 @@ fn manner(subject: &str) -> Manner {
     match subject {
         "down" => Manner::Silent,
         "breaks" => Manner::Breaks,
+        "slow" => Manner::Trickles,
         other => other.parse().map_or(Manner::Takes, Manner::Says),
     }
 }
@@ -66,7 +67,7 @@ impl Bench {
     ) -> anyhow::Result<Intake> {
         let data = self.data("export");
         crate::empty(&data)?;
-        self.set_up(sink)?;
+        self.set_up(sink, subject == "tls")?;
         let mut server = self.start()?;
         let address = console::address(&server)?;
         // Enough that a destination that gets anything is at it.

@@ -109,16 +109,17 @@ impl Bench {
         self.folder.join("export-project.json")
     }
 
-    /// Writes the project file: with a destination at a sink, or without.
-    fn set_up(&self, sink: Option<&Sink>) -> anyhow::Result<()> {
+    /// Writes the project file: with a destination at a sink, which speaks no TLS, or without.
+    fn set_up(&self, sink: Option<&Sink>, secure: bool) -> anyhow::Result<()> {
         let mut project = json!({"keys": [
             {"description": "bench", "type": "SERVER", "key": KEY},
             {"description": "bench's console", "type": "CONSOLE", "key": console::KEY, "role": "admin"},
         ]});
         if let Some(sink) = sink {
+            let scheme = if secure { "https" } else { "http" };
             // Changes of the set-up would be events besides those that are counted.
             project["integrations"] = json!({"segment": {"outgoing": {"isEnabled": true, "configChanges": false,
-                "writeKey": "write-key-of-a-source", "baseUrl": format!("http://{}", sink.address)}}});
+                "writeKey": "write-key-of-a-source", "baseUrl": format!("{scheme}://{}", sink.address)}}});
         }
         Ok(std::fs::write(self.project(), project.to_string())?)
     }

@@ -11,8 +11,9 @@ pub const BARE: &str = "bare client";
 pub const NONE: &str = "none";
 pub const IDLE: &str = "idle";
 pub const UP: &str = "up";
-/// Destinations in trouble: one that never replies; one that closes connections; and by the status that they always say.
-pub const DOWN: [&str; 6] = ["down", "breaks", "500", "429", "400", "401"];
+/// Destinations in trouble: one that never replies; one that closes connections; one that sends a reply's body a byte a second;
+/// one with which TLS cannot be spoken; and by the status that they always say.
+pub const DOWN: [&str; 9] = ["down", "breaks", "slow", "tls", "500", "429", "400", "401", "413"];
 
 /// Loads: as fast as answers come; at half of that.
 pub const FULL: &str = "full load";

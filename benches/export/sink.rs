@@ -3,13 +3,16 @@
 
 use anyhow::Context;
 use bytes::Bytes;
-use http_body_util::{BodyExt, Full};
-use hyper::body::Incoming;
+use futures_util::stream::{self, Stream, StreamExt};
+use http_body_util::{BodyExt, Either, Full, StreamBody};
+use hyper::body::{Frame, Incoming};
 use hyper::header::{CONTENT_TYPE, HeaderValue};
 use hyper::service::service_fn;
 use hyper::{Request, Response};
 use hyper_util::rt::TokioIo;
+use std::convert::Infallible;
 use std::net::{Ipv4Addr, SocketAddr};
+use std::pin::Pin;
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
@@ -28,6 +31,8 @@ pub enum Manner {
     Silent,
     /// The connection is closed without a word.
     Breaks,
+    /// It is read, and what is said comes a byte a second, behind a head that takes it.
+    Trickles,
     /// It is read, and answered with this status.
     Says(u16),
 }
@@ -118,14 +123,26 @@ impl Sink {
     }
 }
 
-async fn take(request: Request<Incoming>, shared: Arc<Shared>) -> anyhow::Result<Response<Full<Bytes>>> {
+const SUCCESS: &[u8] = br#"{"success":true}"#;
+
+type Reply = Either<Full<Bytes>, StreamBody<Pin<Box<dyn Stream<Item = Result<Frame<Bytes>, Infallible>>>>>>;
+
+fn trickle() -> impl Stream<Item = Result<Frame<Bytes>, Infallible>> {
+    stream::iter(SUCCESS).then(async |byte| {
+        tokio::time::sleep(Duration::from_secs(1)).await;
+        Ok(Frame::data(Bytes::copy_from_slice(&[*byte])))
+    })
+}
+
+async fn take(request: Request<Incoming>, shared: Arc<Shared>) -> anyhow::Result<Response<Reply>> {
     let body = request.into_body().collect().await?.to_bytes();
     let manner = *shared.manner.lock().unwrap_or_else(PoisonError::into_inner);
     match manner {
         Manner::Takes => {}
         Manner::Silent => return std::future::pending().await,
         Manner::Breaks => anyhow::bail!("the connection breaks"),
-        Manner::Says(status) => return Ok(Response::builder().status(status).body(Full::default())?),
+        Manner::Trickles => return Ok(Response::new(Reply::Right(StreamBody::new(Box::pin(trickle()))))),
+        Manner::Says(status) => return Ok(Response::builder().status(status).body(Reply::Left(Full::default()))?),
     }
     shared.events.fetch_add(count(&body), Relaxed);
     shared.requests.fetch_add(1, Relaxed);
@@ -133,7 +150,7 @@ async fn take(request: Request<Incoming>, shared: Arc<Shared>) -> anyhow::Result
     if let Some(kept) = shared.kept.lock().unwrap_or_else(PoisonError::into_inner).as_mut() {
         kept.push(body);
     }
-    let mut response = Response::new(Full::new(Bytes::from_static(br#"{"success":true}"#)));
+    let mut response = Response::new(Reply::Left(Full::new(Bytes::from_static(SUCCESS))));
     response.headers_mut().insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
     Ok(response)
 }
